@@ -1,0 +1,65 @@
+#pragma once
+#include <cstdint>
+#include <span>
+
+#include "base/expected.h"
+#include "rdma/work.h"
+
+namespace softndk::rdma {
+
+/// What an arm waits for, weakest first (the numbers of the interface are in another order: C-31).
+enum class CqNotify : std::uint8_t { none, errors, solicited, any };
+enum class CqHealth : std::uint8_t { good, overflow, failed };
+
+class CqSink {
+ public:
+  /// An arm was satisfied (cleared before this runs), or the queue died. On the queue's processor thread, never nested
+  /// and never two at a time for one queue (R-ARM-02, R-ARM-04).
+  virtual void on_notify(CqHealth health) noexcept = 0;
+  /// The last event, after close(): the queue may be destroyed inside it.
+  virtual void on_cq_closed() noexcept = 0;
+
+ protected:
+  ~CqSink() = default;
+};
+
+class CompletionQueue {
+ public:
+  virtual ~CompletionQueue() = default;
+  /// Removes up to results.size() completions, oldest first. Serialised by the caller with arm(). A poll that finds
+  /// nothing may read the sockets of the queue's connections.
+  virtual std::size_t poll(std::span<Completion> results) noexcept = 0;
+  /// Combines with what is armed: the stronger wins (R-ARM-01). Satisfied at once by a matching completion placed
+  /// after the last notification was entered (R-ARM-06, R-ARM-09). `none` and unknown kinds are ignored.
+  virtual void arm(CqNotify kind) noexcept = 0;
+  /// Unread completions are dropped; no notification any more; on_cq_closed() follows. All queue pairs over it are
+  /// closed by then.
+  virtual void close() noexcept = 0;
+  virtual std::uint32_t depth() const noexcept = 0;
+};
+
+class QpSink {
+ public:
+  /// The last event, after close(): every outstanding request has its completion (cancelled) in its CQ; the queue
+  /// pair may be destroyed inside it. On a processor thread.
+  virtual void on_qp_closed() noexcept = 0;
+
+ protected:
+  ~QpSink() = default;
+};
+
+class QueuePair {
+ public:
+  virtual ~QueuePair() = default;
+  /// Serialised by the caller (R-WR-03); runs beside everything else. Takes no lock, allocates nothing; may send in
+  /// the caller's context.
+  virtual expected<void, PostError> post_send(const SendWork& work) noexcept = 0;
+  virtual expected<void, PostError> post_receive(const ReceiveWork& work) noexcept = 0;
+  /// Starts to cancel everything outstanding on both queues and returns; later posts are taken and cancelled too
+  /// (R-FLU-01, R-FLU-06).
+  virtual void flush() noexcept = 0;
+  /// Called once, when no connection is bound to it any more.
+  virtual void close() noexcept = 0;
+};
+
+}  // namespace softndk::rdma
