@@ -14,7 +14,7 @@ namespace softndk::io {
 /// What belongs to a thread (or fiber), whoever made it. `local` is for the layers above: io never reads it. Contexts
 /// are recycled but never freed, so a late unpark() of a thread that has ended is a spurious wake of another, no more.
 struct ThreadContext {
-  static constexpr unsigned kLocals = 8;
+  static constexpr unsigned kLocals = 16;
   std::uintptr_t local[kLocals] = {};
   const char* name = "";
   void* world = nullptr;  ///< for the implementation of Executor

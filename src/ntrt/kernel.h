@@ -1,0 +1,85 @@
+#pragma once
+// The running runtime: which world it stands on, and the parts that need one. Events, locks and rundown references need
+// no start; whatever blocks, wakes, defers or spawns does.
+#include <optional>
+
+#include "base/alloc.h"
+#include "base/expected.h"
+#include "base/intrusive_list.h"
+#include "base/thread_safety.h"
+#include "io/network.h"
+
+namespace softndk::ntrt {
+
+class DpcQueues;
+class HandleTable;
+class ThreadTable;
+class TimerQueue;
+class WorkerPool;
+
+struct KernelOptions {
+  /// A wait without time-out that lasts longer says in the log what it waits for. 0: never (under simulation).
+  io::TimeNs explain_wait_after_ns = 5 * io::kSecond;
+  /// Work items may block, so the pool grows; beyond this many threads queued items wait, and the log says so.
+  unsigned worker_count_max = 512;
+};
+
+enum class StartError : std::uint8_t { already_running, no_resources };
+
+/// What a layer wants done when the kernel stops. Runs in stop()'s thread at PASSIVE_LEVEL, the last added first, while
+/// workers, DPCs and timers still run.
+struct StopAction : ListLink {
+  void (*run)(StopAction& self) noexcept = nullptr;
+};
+
+class Kernel {
+ public:
+  Kernel() noexcept;
+  ~Kernel() noexcept;
+  Kernel(const Kernel&) = delete;
+  Kernel& operator=(const Kernel&) = delete;
+
+  /// Makes this the kernel of the process; one at a time, any number in sequence. What `world` refers to outlives
+  /// stop().
+  [[nodiscard]] expected<void, StartError> start(const io::World& world, const KernelOptions& options = {}) noexcept;
+
+  /// Runs the stop actions, lets queued work items, system threads and DPCs finish and joins every thread it made;
+  /// reports what the drivers left behind (armed timers, open handles). The caller has unloaded all drivers: a thread
+  /// of theirs that never ends makes this wait for ever, with a log line that names it. PASSIVE_LEVEL.
+  void stop() noexcept;
+  bool is_running() const noexcept { return world_.has_value(); }
+
+  io::Clock& clock() noexcept { return world_->clock; }
+  io::Rng& rng() noexcept { return world_->rng; }
+  io::Executor& executor() noexcept { return world_->executor; }
+  io::Network& network() noexcept { return world_->network; }
+  const KernelOptions& options() const noexcept { return options_; }
+
+  void at_stop(StopAction& action) noexcept SOFTNDK_EXCLUDES(mutex_);
+  void cancel_at_stop(StopAction& action) noexcept SOFTNDK_EXCLUDES(mutex_);
+
+  WorkerPool& workers() noexcept { return *workers_; }
+  DpcQueues& dpcs() noexcept { return *dpcs_; }
+  TimerQueue& timers() noexcept { return *timers_; }
+  ThreadTable& threads() noexcept { return *threads_; }
+  HandleTable& handles() noexcept { return *handles_; }
+
+ private:
+  std::optional<io::World> world_;  // constant between start and stop, like all but the list
+  KernelOptions options_;
+  Owned<HandleTable> handles_;
+  Owned<ThreadTable> threads_;
+  Owned<WorkerPool> workers_;
+  Owned<DpcQueues> dpcs_;
+  Owned<TimerQueue> timers_;
+
+  Mutex mutex_;
+  IntrusiveList<StopAction> stop_actions_ SOFTNDK_GUARDED_BY(mutex_);
+};
+
+/// The kernel that runs; a bug check if none does.
+Kernel& kernel() noexcept;
+/// The same, or null.
+Kernel* kernel_if_running() noexcept;
+
+}  // namespace softndk::ntrt
