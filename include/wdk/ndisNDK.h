@@ -1,0 +1,2 @@
+// The spelling some drivers use for ndisndk.h.
+#include "ndisndk.h"
