@@ -77,22 +77,24 @@ class RxStream {
   Step take_header(Bytes& in) noexcept;
   std::uint32_t header_need() const noexcept;
   void judge_header() noexcept;
-  void judge_segment(Opcode opcode, bool last) noexcept;
-  void judge_terminate(bool last) noexcept;
+  void judge_tagged() noexcept;
+  void judge_untagged() noexcept;
+  void judge_terminate() noexcept;
   Step begin() noexcept;
   Step take_payload(Bytes& in) noexcept;
-  Step place_octets(Bytes from, std::uint32_t offset, std::size_t& placed) noexcept;
+  Step place_octets(Bytes from, std::uint32_t offset, std::uint32_t& placed) noexcept;
   Step take_trailer(Bytes& in) noexcept;
-  Step judge_crc() noexcept;
+  Step judge_crc(std::uint32_t field) noexcept;
   Step place_verified() noexcept;
   Step deliver() noexcept;
   void finish_fpdu() noexcept;
-  Step fail(TerminateCode code) noexcept;
-  RxResult result(Step step, Bytes rest) const noexcept;
   void condemn(TerminateCode code) noexcept;
+  Step fail(TerminateCode code) noexcept;
+  void hash_until(const std::uint8_t* end) noexcept;
+  RxResult result(Step step, Bytes rest) const noexcept;
   bool is_discarding() const noexcept { return condemned_ || kind_ == Kind::terminate; }
-  Bytes header() const noexcept { return Bytes(header_).first(header_have_); }
-  std::uint32_t trailer_bytes() const noexcept { return pad_bytes(ulpdu_bytes_) + kFpduCrcBytes; }
+  /// The ULPDU as far as it is kept, from its first octet.
+  Bytes header() const noexcept { return Bytes(header_).first(header_have_).subspan(kFpduLengthBytes); }
 
   // The message that an L bit has not ended yet.
   struct OpenMessage {
@@ -130,7 +132,7 @@ class RxStream {
   std::array<std::uint8_t, 7> trailer_{};
   std::array<std::uint8_t, kFpduLengthBytes + UntaggedDdpHeader::kWireBytes + Terminate::kWireBytesMax> header_{};
 
-  // Between next_buffers() and advance().
+  // Between next_buffers() and advance(), and while octets are copied.
   std::array<IoSpan, kMapSpansMax> mapped_{};
   std::size_t mapped_count_ = 0;
   MutableBytes staging_;

@@ -55,7 +55,8 @@ class TxFramer {
   /// What begin() will cut, without doing it: to see whether there is room and memory for it.
   [[nodiscard]] static Cut plan(const TxMessage& message, std::uint32_t offset_bytes,
                                 std::uint32_t mulpdu_bytes) noexcept;
-  /// The most a segment can take of a list, if its payload comes in `payload_spans` pieces by reference.
+  /// The most a segment can take of a list, if its payload comes in `payload_spans` pieces by reference. Payload that
+  /// is copied takes its octets of the arena in addition.
   [[nodiscard]] TxRoom room_for(std::uint32_t payload_bytes, std::size_t payload_spans) const noexcept;
   /// Octets on the stream for an FPDU begun now, markers included.
   [[nodiscard]] std::uint32_t stream_bytes(Opcode opcode, std::uint32_t payload_bytes) const noexcept;
@@ -74,11 +75,15 @@ class TxFramer {
   void append_read_request(const ReadRequestHeader& header, std::uint32_t msn, GatherList& out) noexcept;
   void append_terminate(const Terminate& terminate, GatherList& out) noexcept;
   /// Room that suffices for either of the two, and for an RTR.
-  [[nodiscard]] TxRoom room_for_control() const noexcept { return room_for(Terminate::kWireBytesMax, 1); }
+  [[nodiscard]] TxRoom room_for_control() const noexcept {
+    TxRoom room = room_for(Terminate::kWireBytesMax, 1);
+    room.arena_bytes += Terminate::kWireBytesMax;
+    return room;
+  }
 
  private:
-  template <class Emit>
-  void emit(Bytes octets, GatherList& out, Emit&& piece) noexcept;
+  template <class Piece>
+  void emit(Bytes octets, GatherList& out, Piece&& piece) noexcept;
   void emit_copied(Bytes octets, GatherList& out) noexcept;
   void marker_if_due(GatherList& out) noexcept;
 
@@ -87,8 +92,10 @@ class TxFramer {
   Crc32c crc_;
   std::uint32_t pad_ = 0;
   std::uint32_t payload_left_ = 0;
+  // With markers only.
+  bool in_fpdu_ = false;            // the length field of the FPDU at hand has begun
   std::uint32_t position_ = 0;      // octets of this direction so far, modulo kMarkerInterval
-  std::uint32_t since_length_ = 0;  // FPDUPTR of a marker that stood here: distance to the length field
+  std::uint32_t since_length_ = 0;  // octets since the first of the length field: FPDUPTR of a marker standing here
 };
 
 }  // namespace softndk::iwarp
