@@ -16,7 +16,7 @@ SOFTNDK_API void SoftNdkPagedCode(const char* function, const char* file, int li
 
 EXTERN_C_END
 
-FORCEINLINE BOOLEAN SoftNdkVerified(BOOLEAN holds, const char* file, int line, const char* text) {
+SOFTNDK_INLINE BOOLEAN SoftNdkVerified(BOOLEAN holds, const char* file, int line, const char* text) {
   if (!holds) SoftNdkAssertFailed(file, line, text);
   return holds;
 }

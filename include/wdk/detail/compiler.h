@@ -86,8 +86,10 @@
 #define DECLSPEC_CACHEALIGN DECLSPEC_ALIGN(SYSTEM_CACHE_ALIGNMENT_SIZE)
 #define MEMORY_ALLOCATION_ALIGNMENT 16
 
-// `inline` alone would leave C without a definition to link when the optimiser declines.
-#define FORCEINLINE static inline __attribute__((always_inline, unused))
+// Not `static`: drivers write that word themselves beside FORCEINLINE, and C takes it only once. Every call is inlined,
+// so that C misses no definition at link time unless the driver takes such a function's address.
+#define FORCEINLINE inline __attribute__((always_inline, unused))
+#define SOFTNDK_INLINE static inline __attribute__((always_inline, unused))  // the inline functions of these headers
 #define CFORCEINLINE FORCEINLINE
 #define __forceinline inline __attribute__((always_inline))
 #define __inline inline

@@ -159,11 +159,11 @@ NTKERNELAPI VOID NTAPI ExQueueWorkItem(_Inout_ PWORK_QUEUE_ITEM WorkItem,
 
 EXTERN_C_END
 
-FORCEINLINE PVOID NTAPI ExAllocatePoolUninitialized(POOL_TYPE PoolType, SIZE_T NumberOfBytes, ULONG Tag) {
+SOFTNDK_INLINE PVOID NTAPI ExAllocatePoolUninitialized(POOL_TYPE PoolType, SIZE_T NumberOfBytes, ULONG Tag) {
   return ExAllocatePoolWithTag(PoolType, NumberOfBytes, Tag);
 }
 
-FORCEINLINE PVOID NTAPI ExAllocatePoolZero(POOL_TYPE PoolType, SIZE_T NumberOfBytes, ULONG Tag) {
+SOFTNDK_INLINE PVOID NTAPI ExAllocatePoolZero(POOL_TYPE PoolType, SIZE_T NumberOfBytes, ULONG Tag) {
   PVOID p = ExAllocatePoolWithTag(PoolType, NumberOfBytes, Tag);
   if (p != NULL) memset(p, 0, (size_t)NumberOfBytes);
   return p;

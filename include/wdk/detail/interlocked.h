@@ -9,34 +9,34 @@
 
 #include "../ntdef.h"
 
-#define SOFTNDK_DEFINE_INTERLOCKED(suffix, type)                                                                  \
-  FORCEINLINE type SoftNdkInterlockedIncrement##suffix(type volatile* target) {                                   \
-    return (type)__atomic_add_fetch(target, (type)1, __ATOMIC_SEQ_CST);                                           \
-  }                                                                                                               \
-  FORCEINLINE type SoftNdkInterlockedDecrement##suffix(type volatile* target) {                                   \
-    return (type)__atomic_sub_fetch(target, (type)1, __ATOMIC_SEQ_CST);                                           \
-  }                                                                                                               \
-  FORCEINLINE type SoftNdkInterlockedAdd##suffix(type volatile* target, type value) {                             \
-    return (type)__atomic_add_fetch(target, value, __ATOMIC_SEQ_CST);                                             \
-  }                                                                                                               \
-  FORCEINLINE type SoftNdkInterlockedExchange##suffix(type volatile* target, type value) {                        \
-    return (type)__atomic_exchange_n(target, value, __ATOMIC_SEQ_CST);                                            \
-  }                                                                                                               \
-  FORCEINLINE type SoftNdkInterlockedExchangeAdd##suffix(type volatile* target, type value) {                     \
-    return (type)__atomic_fetch_add(target, value, __ATOMIC_SEQ_CST);                                             \
-  }                                                                                                               \
-  FORCEINLINE type SoftNdkInterlockedAnd##suffix(type volatile* target, type value) {                             \
-    return (type)__atomic_fetch_and(target, value, __ATOMIC_SEQ_CST);                                             \
-  }                                                                                                               \
-  FORCEINLINE type SoftNdkInterlockedOr##suffix(type volatile* target, type value) {                              \
-    return (type)__atomic_fetch_or(target, value, __ATOMIC_SEQ_CST);                                              \
-  }                                                                                                               \
-  FORCEINLINE type SoftNdkInterlockedXor##suffix(type volatile* target, type value) {                             \
-    return (type)__atomic_fetch_xor(target, value, __ATOMIC_SEQ_CST);                                             \
-  }                                                                                                               \
-  FORCEINLINE type SoftNdkInterlockedCompareExchange##suffix(type volatile* target, type value, type comparand) { \
-    __atomic_compare_exchange_n(target, &comparand, value, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);                \
-    return comparand;                                                                                             \
+#define SOFTNDK_DEFINE_INTERLOCKED(suffix, type)                                                                     \
+  SOFTNDK_INLINE type SoftNdkInterlockedIncrement##suffix(type volatile* target) {                                   \
+    return (type)__atomic_add_fetch(target, (type)1, __ATOMIC_SEQ_CST);                                              \
+  }                                                                                                                  \
+  SOFTNDK_INLINE type SoftNdkInterlockedDecrement##suffix(type volatile* target) {                                   \
+    return (type)__atomic_sub_fetch(target, (type)1, __ATOMIC_SEQ_CST);                                              \
+  }                                                                                                                  \
+  SOFTNDK_INLINE type SoftNdkInterlockedAdd##suffix(type volatile* target, type value) {                             \
+    return (type)__atomic_add_fetch(target, value, __ATOMIC_SEQ_CST);                                                \
+  }                                                                                                                  \
+  SOFTNDK_INLINE type SoftNdkInterlockedExchange##suffix(type volatile* target, type value) {                        \
+    return (type)__atomic_exchange_n(target, value, __ATOMIC_SEQ_CST);                                               \
+  }                                                                                                                  \
+  SOFTNDK_INLINE type SoftNdkInterlockedExchangeAdd##suffix(type volatile* target, type value) {                     \
+    return (type)__atomic_fetch_add(target, value, __ATOMIC_SEQ_CST);                                                \
+  }                                                                                                                  \
+  SOFTNDK_INLINE type SoftNdkInterlockedAnd##suffix(type volatile* target, type value) {                             \
+    return (type)__atomic_fetch_and(target, value, __ATOMIC_SEQ_CST);                                                \
+  }                                                                                                                  \
+  SOFTNDK_INLINE type SoftNdkInterlockedOr##suffix(type volatile* target, type value) {                              \
+    return (type)__atomic_fetch_or(target, value, __ATOMIC_SEQ_CST);                                                 \
+  }                                                                                                                  \
+  SOFTNDK_INLINE type SoftNdkInterlockedXor##suffix(type volatile* target, type value) {                             \
+    return (type)__atomic_fetch_xor(target, value, __ATOMIC_SEQ_CST);                                                \
+  }                                                                                                                  \
+  SOFTNDK_INLINE type SoftNdkInterlockedCompareExchange##suffix(type volatile* target, type value, type comparand) { \
+    __atomic_compare_exchange_n(target, &comparand, value, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);                   \
+    return comparand;                                                                                                \
   }
 
 SOFTNDK_DEFINE_INTERLOCKED(8, CHAR)
@@ -44,21 +44,21 @@ SOFTNDK_DEFINE_INTERLOCKED(16, SHORT)
 SOFTNDK_DEFINE_INTERLOCKED(32, LONG)
 SOFTNDK_DEFINE_INTERLOCKED(64, LONG64)
 
-FORCEINLINE PVOID SoftNdkInterlockedExchangePointer(PVOID volatile* target, PVOID value) {
+SOFTNDK_INLINE PVOID SoftNdkInterlockedExchangePointer(PVOID volatile* target, PVOID value) {
   return __atomic_exchange_n(target, value, __ATOMIC_SEQ_CST);
 }
 
-FORCEINLINE PVOID SoftNdkInterlockedCompareExchangePointer(PVOID volatile* target, PVOID value, PVOID comparand) {
+SOFTNDK_INLINE PVOID SoftNdkInterlockedCompareExchangePointer(PVOID volatile* target, PVOID value, PVOID comparand) {
   __atomic_compare_exchange_n(target, &comparand, value, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
   return comparand;
 }
 
-FORCEINLINE UCHAR SoftNdkInterlockedBitTestAndSet(LONG volatile* target, LONG bit) {
+SOFTNDK_INLINE UCHAR SoftNdkInterlockedBitTestAndSet(LONG volatile* target, LONG bit) {
   const ULONG mask = 1u << (bit & 31);
   return (UCHAR)((__atomic_fetch_or((ULONG volatile*)target + (bit >> 5), mask, __ATOMIC_SEQ_CST) & mask) != 0);
 }
 
-FORCEINLINE UCHAR SoftNdkInterlockedBitTestAndReset(LONG volatile* target, LONG bit) {
+SOFTNDK_INLINE UCHAR SoftNdkInterlockedBitTestAndReset(LONG volatile* target, LONG bit) {
   const ULONG mask = 1u << (bit & 31);
   return (UCHAR)((__atomic_fetch_and((ULONG volatile*)target + (bit >> 5), ~mask, __ATOMIC_SEQ_CST) & mask) != 0);
 }

@@ -245,7 +245,7 @@ NTKERNELAPI VOID NTAPI KeBugCheckEx(_In_ ULONG BugCheckCode, _In_ ULONG_PTR BugC
 EXTERN_C_END
 
 #define KeRaiseIrqlToDpcLevel() SoftNdkRaiseIrqlToDpcLevel()
-FORCEINLINE KIRQL SoftNdkRaiseIrqlToDpcLevel(VOID) {
+SOFTNDK_INLINE KIRQL SoftNdkRaiseIrqlToDpcLevel(VOID) {
   KIRQL old;
   KeRaiseIrql(DISPATCH_LEVEL, &old);
   return old;

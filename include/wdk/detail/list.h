@@ -11,16 +11,16 @@ SOFTNDK_API void SoftNdkListCorrupted(const void* entry, const char* operation) 
 
 EXTERN_C_END
 
-FORCEINLINE VOID InitializeListHead(PLIST_ENTRY ListHead) {
+SOFTNDK_INLINE VOID InitializeListHead(PLIST_ENTRY ListHead) {
   ListHead->Flink = ListHead->Blink = ListHead;
 }
 
-FORCEINLINE BOOLEAN IsListEmpty(const LIST_ENTRY* ListHead) {
+SOFTNDK_INLINE BOOLEAN IsListEmpty(const LIST_ENTRY* ListHead) {
   return (BOOLEAN)(ListHead->Flink == ListHead);
 }
 
 /// TRUE when the list is empty afterwards.
-FORCEINLINE BOOLEAN RemoveEntryList(PLIST_ENTRY Entry) {
+SOFTNDK_INLINE BOOLEAN RemoveEntryList(PLIST_ENTRY Entry) {
   PLIST_ENTRY next = Entry->Flink;
   PLIST_ENTRY previous = Entry->Blink;
   if (next->Blink != Entry || previous->Flink != Entry) SoftNdkListCorrupted(Entry, "RemoveEntryList");
@@ -30,7 +30,7 @@ FORCEINLINE BOOLEAN RemoveEntryList(PLIST_ENTRY Entry) {
 }
 
 /// Gives the head itself when the list is empty.
-FORCEINLINE PLIST_ENTRY RemoveHeadList(PLIST_ENTRY ListHead) {
+SOFTNDK_INLINE PLIST_ENTRY RemoveHeadList(PLIST_ENTRY ListHead) {
   PLIST_ENTRY entry = ListHead->Flink;
   PLIST_ENTRY next = entry->Flink;
   if (entry->Blink != ListHead || next->Blink != entry) SoftNdkListCorrupted(ListHead, "RemoveHeadList");
@@ -40,7 +40,7 @@ FORCEINLINE PLIST_ENTRY RemoveHeadList(PLIST_ENTRY ListHead) {
 }
 
 /// Gives the head itself when the list is empty.
-FORCEINLINE PLIST_ENTRY RemoveTailList(PLIST_ENTRY ListHead) {
+SOFTNDK_INLINE PLIST_ENTRY RemoveTailList(PLIST_ENTRY ListHead) {
   PLIST_ENTRY entry = ListHead->Blink;
   PLIST_ENTRY previous = entry->Blink;
   if (entry->Flink != ListHead || previous->Flink != entry) SoftNdkListCorrupted(ListHead, "RemoveTailList");
@@ -49,7 +49,7 @@ FORCEINLINE PLIST_ENTRY RemoveTailList(PLIST_ENTRY ListHead) {
   return entry;
 }
 
-FORCEINLINE VOID InsertTailList(PLIST_ENTRY ListHead, PLIST_ENTRY Entry) {
+SOFTNDK_INLINE VOID InsertTailList(PLIST_ENTRY ListHead, PLIST_ENTRY Entry) {
   PLIST_ENTRY last = ListHead->Blink;
   if (last->Flink != ListHead) SoftNdkListCorrupted(ListHead, "InsertTailList");
   Entry->Flink = ListHead;
@@ -58,7 +58,7 @@ FORCEINLINE VOID InsertTailList(PLIST_ENTRY ListHead, PLIST_ENTRY Entry) {
   ListHead->Blink = Entry;
 }
 
-FORCEINLINE VOID InsertHeadList(PLIST_ENTRY ListHead, PLIST_ENTRY Entry) {
+SOFTNDK_INLINE VOID InsertHeadList(PLIST_ENTRY ListHead, PLIST_ENTRY Entry) {
   PLIST_ENTRY first = ListHead->Flink;
   if (first->Blink != ListHead) SoftNdkListCorrupted(ListHead, "InsertHeadList");
   Entry->Flink = first;
@@ -68,7 +68,7 @@ FORCEINLINE VOID InsertHeadList(PLIST_ENTRY ListHead, PLIST_ENTRY Entry) {
 }
 
 /// Appends the ring that ListToAppend belongs to, without regard for which of its entries is a head.
-FORCEINLINE VOID AppendTailList(PLIST_ENTRY ListHead, PLIST_ENTRY ListToAppend) {
+SOFTNDK_INLINE VOID AppendTailList(PLIST_ENTRY ListHead, PLIST_ENTRY ListToAppend) {
   PLIST_ENTRY last = ListHead->Blink;
   if (last->Flink != ListHead) SoftNdkListCorrupted(ListHead, "AppendTailList");
   ListHead->Blink->Flink = ListToAppend;
@@ -77,13 +77,13 @@ FORCEINLINE VOID AppendTailList(PLIST_ENTRY ListHead, PLIST_ENTRY ListToAppend) 
   ListToAppend->Blink = last;
 }
 
-FORCEINLINE VOID PushEntryList(PSINGLE_LIST_ENTRY ListHead, PSINGLE_LIST_ENTRY Entry) {
+SOFTNDK_INLINE VOID PushEntryList(PSINGLE_LIST_ENTRY ListHead, PSINGLE_LIST_ENTRY Entry) {
   Entry->Next = ListHead->Next;
   ListHead->Next = Entry;
 }
 
 /// NULL when the list is empty.
-FORCEINLINE PSINGLE_LIST_ENTRY PopEntryList(PSINGLE_LIST_ENTRY ListHead) {
+SOFTNDK_INLINE PSINGLE_LIST_ENTRY PopEntryList(PSINGLE_LIST_ENTRY ListHead) {
   PSINGLE_LIST_ENTRY first = ListHead->Next;
   if (first != NULL) ListHead->Next = first->Next;
   return first;

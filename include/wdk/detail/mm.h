@@ -60,11 +60,11 @@ SOFTNDK_STATIC_ASSERT(sizeof(MDL) == 48, "Windows x64 layout");
 #define MmGetMdlBaseVa(mdl) ((mdl)->StartVa)
 #define MmGetMdlPfnArray(mdl) ((PPFN_NUMBER)((mdl) + 1))
 
-FORCEINLINE SIZE_T MmSizeOfMdl(PVOID Base, SIZE_T Length) {
+SOFTNDK_INLINE SIZE_T MmSizeOfMdl(PVOID Base, SIZE_T Length) {
   return sizeof(MDL) + sizeof(PFN_NUMBER) * (SIZE_T)ADDRESS_AND_SIZE_TO_SPAN_PAGES(Base, Length);
 }
 
-FORCEINLINE VOID MmInitializeMdl(PMDL MemoryDescriptorList, PVOID BaseVa, SIZE_T Length) {
+SOFTNDK_INLINE VOID MmInitializeMdl(PMDL MemoryDescriptorList, PVOID BaseVa, SIZE_T Length) {
   MemoryDescriptorList->Next = NULL;
   MemoryDescriptorList->Size = (CSHORT)MmSizeOfMdl(BaseVa, Length);
   MemoryDescriptorList->MdlFlags = 0;

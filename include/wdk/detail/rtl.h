@@ -10,7 +10,7 @@
 #define RtlMoveMemory(destination, source, length) memmove((destination), (source), (size_t)(length))
 #define RtlEqualMemory(a, b, length) (!memcmp((a), (b), (size_t)(length)))
 
-FORCEINLINE PVOID RtlSecureZeroMemory(PVOID pointer, SIZE_T count) {
+SOFTNDK_INLINE PVOID RtlSecureZeroMemory(PVOID pointer, SIZE_T count) {
   memset(pointer, 0, (size_t)count);
   __asm__ volatile("" : : "r"(pointer) : "memory");  // the bytes count as read: the store stays
   return pointer;

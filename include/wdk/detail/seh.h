@@ -42,8 +42,9 @@ typedef struct _EXCEPTION_POINTERS {
   softndk_seh_leave:       \
   __attribute__((unused)); \
   }
+// The formatter takes the word for an operator and parts it from its bracket, which makes it another macro.
 // clang-format off
-#define __except(filter) SOFTNDK_SEH_END if (0 && (filter))  // its space before the bracket makes this another macro
+#define __except(filter) SOFTNDK_SEH_END if (0 && (filter))
 // clang-format on
 #define __finally SOFTNDK_SEH_END
 #define __leave goto softndk_seh_leave
