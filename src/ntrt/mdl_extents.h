@@ -20,7 +20,7 @@ enum class MdlError : std::uint8_t {
   too_short,       ///< Length is more than the chain describes
   not_contiguous,  ///< a gap or an overlap of virtual addresses before Length
   not_locked,      ///< an MDL before Length has neither locked pages nor pages of the nonpaged pool
-  frames_differ,   ///< two MDLs share a virtual page and name different frames for it: no page list can say that
+  malformed,       ///< StartVa off a page boundary, ByteOffset beyond a page, or addresses that wrap around
 };
 const char* to_string(MdlError error) noexcept;
 
@@ -29,7 +29,9 @@ struct MdlMeasure {
   std::uint32_t first_byte_offset = 0;  ///< base_address mod 4096 (the FBO of R-LAM-02)
   std::size_t page_count = 0;           ///< 4096-byte pages spanned by first_byte_offset + Length
   std::size_t extent_count = 0;         ///< runs of adjacent memory: what for_each_mdl_extent() visits
-  bool pages_differ = false;            ///< MdlError::frames_differ applies: extents exist, a page list does not
+  /// Two MDLs meet inside a virtual page and name different frames for it. Extents can say that, a list of whole
+  /// pages cannot: NdkBuildLAM answers STATUS_INVALID_PARAMETER.
+  bool pages_differ = false;
 };
 
 /// Checks the first `length` bytes of the chain; MDLs beyond them do not matter (R-LAM-04). Any IRQL; no allocation.
