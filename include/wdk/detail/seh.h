@@ -44,7 +44,7 @@ typedef struct _EXCEPTION_POINTERS {
   }
 // The formatter takes the word for an operator and parts it from its bracket, which makes it another macro.
 // clang-format off
-#define __except(filter) SOFTNDK_SEH_END if (0 && (filter))
+#define __except(...) SOFTNDK_SEH_END if (0 && (__VA_ARGS__))
 // clang-format on
 #define __finally SOFTNDK_SEH_END
 #define __leave goto softndk_seh_leave

@@ -1,0 +1,2 @@
+#define LAYOUT_ROWS layout_rows_cpp
+#include "layout_checks.inc"
