@@ -13,7 +13,7 @@ struct ListLink {
 template <class T>
 class IntrusiveList {
  public:
-  IntrusiveList() { head_.next = head_.previous = &head_; }
+  constexpr IntrusiveList() { head_.next = head_.previous = &head_; }
   IntrusiveList(const IntrusiveList&) = delete;
   IntrusiveList& operator=(const IntrusiveList&) = delete;
   bool empty() const { return head_.next == &head_; }

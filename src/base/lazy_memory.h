@@ -1,0 +1,59 @@
+#pragma once
+#include <sys/mman.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+
+#include "base/alloc.h"
+
+namespace softndk {
+
+/// Zeroed memory that costs what is touched of it: a queue of great depth is address space until it is used. Small
+/// sizes come from the allocator, which is quicker to get and to give back.
+class LazyMemory {
+ public:
+  LazyMemory() = default;
+  LazyMemory(LazyMemory&& other) noexcept
+      : data_(std::exchange(other.data_, nullptr)), size_bytes_(std::exchange(other.size_bytes_, 0)) {}
+  LazyMemory& operator=(LazyMemory&& other) noexcept {
+    std::swap(data_, other.data_);
+    std::swap(size_bytes_, other.size_bytes_);
+    return *this;
+  }
+  ~LazyMemory() {
+    if (data_ == nullptr) return;
+    if (size_bytes_ <= kSmallBytes) {
+      deallocate(data_);
+    } else {
+      ::munmap(data_, size_bytes_);
+    }
+  }
+
+  /// False when memory is short; nothing has changed then.
+  [[nodiscard]] bool reserve(std::size_t size_bytes) noexcept {
+    void* data = nullptr;
+    if (size_bytes <= kSmallBytes) {
+      data = try_allocate(size_bytes, 64);
+      if (data == nullptr) return false;
+      __builtin_memset(data, 0, size_bytes);
+    } else {
+      if (fault_injected("map")) return false;
+      data = ::mmap(nullptr, size_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+      if (data == MAP_FAILED) return false;
+    }
+    LazyMemory old(std::move(*this));
+    data_ = data;
+    size_bytes_ = size_bytes;
+    return true;
+  }
+  std::uint8_t* data() const { return static_cast<std::uint8_t*>(data_); }
+  std::size_t size() const { return size_bytes_; }
+
+ private:
+  static constexpr std::size_t kSmallBytes = 32 * 1024;
+  void* data_ = nullptr;
+  std::size_t size_bytes_ = 0;
+};
+
+}  // namespace softndk

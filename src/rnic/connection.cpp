@@ -1,0 +1,273 @@
+#include "rnic/connection.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/log.h"
+#include "iwarp/tx_framer.h"
+
+namespace softndk::rnic {
+
+using rdma::CmStatus;
+
+Connection::Connection(const ConnectionContext& context, io::Processor& processor, rdma::ConnectionSink* sink)
+    : context_(context),
+      processor_(processor),
+      sink_(sink),
+      work_task_([](io::Task& task) noexcept { static_cast<WorkTask&>(task).connection->work(); }),
+      timer_([](io::Task& task) noexcept { static_cast<WorkTimer&>(task).connection->call(kTimer); }),
+      freed_task_([](io::Task& task) noexcept { static_cast<FreedTask&>(task).connection->end_quietly(); }),
+      state_(State::idle) {
+  work_task_.connection = timer_.connection = freed_task_.connection = this;
+}
+
+Connection::~Connection() = default;
+
+void Connection::call(std::uint32_t bits) noexcept {
+  calls_.fetch_or(bits);
+  processor_.post(work_task_);
+}
+
+void Connection::raise(std::uint32_t events) noexcept {
+  link_events_.fetch_or(events);
+  processor_.post(work_task_);
+}
+
+Connection::State Connection::state() const noexcept {
+  MutexLock lock(mutex_);
+  return state_;
+}
+
+void Connection::set_state(State state) noexcept {
+  MutexLock lock(mutex_);
+  state_ = state;
+}
+
+void Connection::arm_timer(io::TimeNs after_ns) noexcept {
+  processor_.arm(timer_, context_.world.clock.now_ns() + after_ns);
+}
+
+void Connection::stop_timer() noexcept {
+  processor_.cancel(timer_);
+  calls_.fetch_and(~static_cast<std::uint32_t>(kTimer));
+}
+
+// ---- what callers ask for
+
+CmStatus Connection::connect(rdma::QueuePair& qp, const rdma::ConnectParameters& parameters) noexcept {
+  MutexLock lock(mutex_);
+  if (state_ != State::idle) return CmStatus::wrong_state;
+  if (!static_cast<Qp&>(qp).bind(*this)) return CmStatus::qp_busy;
+  asked_qp_ = &qp;
+  asked_local_ = parameters.local;
+  asked_remote_ = parameters.remote;
+  asked_limits_ = parameters.limits;
+  own_data_ = iwarp::PrivateData(parameters.private_data);
+  peer_data_ = {};
+  has_peer_data_ = false;
+  limits_.reset();
+  state_ = State::connecting;
+  call(kConnect);
+  return CmStatus::pending;
+}
+
+CmStatus Connection::complete_connect() noexcept {
+  MutexLock lock(mutex_);
+  if (state_ != State::accepted) return CmStatus::not_connected;
+  state_ = State::completing;
+  call(kComplete);
+  return CmStatus::pending;
+}
+
+CmStatus Connection::accept(rdma::QueuePair& qp, const rdma::AcceptParameters& parameters) noexcept {
+  MutexLock lock(mutex_);
+  if (state_ != State::incoming) return peer_abandoned_ ? CmStatus::aborted : CmStatus::wrong_state;
+  if (!static_cast<Qp&>(qp).bind(*this)) return CmStatus::qp_busy;
+  asked_qp_ = &qp;
+  asked_limits_ = parameters.limits;
+  own_data_ = iwarp::PrivateData(parameters.private_data);
+  state_ = State::accepting;
+  call(kAccept);
+  return CmStatus::pending;
+}
+
+CmStatus Connection::reject(Bytes private_data) noexcept {
+  MutexLock lock(mutex_);
+  if (peer_abandoned_) return CmStatus::aborted;
+  if (state_ != State::incoming && state_ != State::accepted) return CmStatus::wrong_state;
+  own_data_ = iwarp::PrivateData(private_data);
+  // Nobody may accept or complete it from here on; which of the two it was, the processor tells by the side.
+  state_ = State::ending;
+  call(kReject);
+  return CmStatus::success;
+}
+
+CmStatus Connection::disconnect() noexcept {
+  MutexLock lock(mutex_);
+  if (disconnect_asked_ || !was_established_) return CmStatus::not_connected;
+  disconnect_asked_ = true;
+  call(kDisconnect);
+  return CmStatus::pending;
+}
+
+void Connection::close() noexcept {
+  call(kClose);
+}
+
+// ---- queries
+
+std::optional<Address> Connection::local_address() const noexcept {
+  MutexLock lock(mutex_);
+  return local_;
+}
+
+std::optional<Address> Connection::peer_address() const noexcept {
+  MutexLock lock(mutex_);
+  return peer_;
+}
+
+std::optional<rdma::ReadLimits> Connection::limits() const noexcept {
+  MutexLock lock(mutex_);
+  return limits_;
+}
+
+std::optional<std::size_t> Connection::private_data(MutableBytes into) const noexcept {
+  MutexLock lock(mutex_);
+  if (!has_peer_data_) return std::nullopt;
+  const Bytes data = peer_data_.bytes();
+  const std::size_t bytes = std::min(data.size(), into.size());
+  if (bytes != 0) std::memcpy(into.data(), data.data(), bytes);
+  return data.size();
+}
+
+void Connection::keep_peer_data(Bytes data) noexcept {
+  MutexLock lock(mutex_);
+  peer_data_ = iwarp::PrivateData(data);
+  has_peer_data_ = true;
+}
+
+iwarp::HandshakeSettings Connection::handshake_settings() const noexcept {
+  iwarp::HandshakeSettings settings;
+  settings.rtr = context_.settings.rtr == RtrPolicy::never ? iwarp::RtrPolicy::never : iwarp::RtrPolicy::automatic;
+  settings.crc = context_.settings.crc;
+  settings.maxima = {context_.limits_max.inbound, context_.limits_max.outbound};
+  return settings;
+}
+
+// ---- the processor thread
+
+void Connection::work() noexcept {
+  if (finishing_) return;
+  const std::uint32_t calls = calls_.exchange(0);
+  if ((calls & kTimer) != 0) on_timer();
+  if ((calls & kConnect) != 0) start_connect();
+  if ((calls & kComplete) != 0) start_complete();
+  if ((calls & kAccept) != 0) start_accept();
+  if ((calls & kReject) != 0) start_reject();
+  if (const std::uint32_t events = link_events_.exchange(0)) take_link_events(events);
+  if ((calls & kDisconnect) != 0) start_disconnect();
+  if ((calls & (kClose | kAbandon)) != 0) start_close();
+  if (state() == State::ending) advance_ending();
+  if (close_asked_) finish_close();
+}
+
+void Connection::on_timer() noexcept {
+  switch (state()) {
+    case State::connecting:
+    case State::requesting:
+      return fail_connect(CmStatus::timed_out, Ending::abort);  // T2
+    case State::completing:
+      return qp_->transmitter().open_gate();  // first_fpdu_delay
+    case State::waiting:
+      return start_close();  // T1
+    case State::incoming:
+      return on_abandoned_by_peer();  // T2: nobody answered
+    case State::accepting:
+      return fail_establishment(CmStatus::timed_out, Ending::abort);  // T3
+    case State::disconnecting:
+      result_ = CmStatus::timed_out;
+      tell_disconnected_ = true;
+      return begin_ending(Ending::abort);
+    case State::ending:
+    case State::idle:
+    case State::accepted:
+    case State::established:
+    case State::peer_gone:
+    case State::ended:
+      return;
+  }
+}
+
+void Connection::on_ready(io::Interest ready) noexcept {
+  if (contains(ready, io::Interest::write)) {
+    if (!frame_left_.empty()) {
+      write_frame();
+    } else if (attached_) {
+      qp_->transmitter().on_writable();
+    }
+  }
+  if (contains(ready, io::Interest::read)) {
+    switch (state()) {
+      case State::requesting:
+        read_reply();
+        break;
+      case State::waiting:
+        read_request();
+        break;
+      case State::incoming:
+        watch_incoming();
+        break;
+      case State::ending:
+        break;  // looked at by advance_ending(), below
+      case State::idle:
+      case State::connecting:
+      case State::accepted:
+      case State::completing:
+      case State::accepting:
+      case State::established:
+      case State::peer_gone:
+      case State::disconnecting:
+      case State::ended:
+        if (attached_) qp_->receiver().on_readable();
+        break;
+    }
+    if (attached_ && state() == State::ending && !lingering_) qp_->receiver().on_readable();
+  }
+  call(0);
+}
+
+bool Connection::write_frame() noexcept {
+  while (!frame_left_.empty()) {
+    const ConstIoSpan span{frame_left_.data(), frame_left_.size()};
+    const io::IoResult written = stream_->write(std::span(&span, 1), true);
+    if (written.status == io::IoResult::Status::would_block) {
+      stream_->arm(io::Interest::write);
+      return false;
+    }
+    if (written.status != io::IoResult::Status::done) {
+      frame_left_ = {};
+      raise(kWriteFailed);
+      return false;
+    }
+    frame_left_ = frame_left_.subspan(written.bytes);
+  }
+  if (state() == State::accepting && !attached_) reply_written();
+  return true;
+}
+
+void Connection::write_terminate(iwarp::TerminateCode code, const iwarp::HandshakeResult& agreed) noexcept {
+  ConstIoSpan spans[4];
+  std::uint8_t arena[128];
+  iwarp::GatherList list(spans, arena);
+  iwarp::TxFramer framer(agreed.crc, agreed.markers_to_send);
+  framer.append_terminate(iwarp::make_terminate(code), list);
+  std::size_t bytes = 0;
+  for (const ConstIoSpan& span : list.spans()) {
+    std::memcpy(handshake_->out + bytes, span.data, span.size);
+    bytes += span.size;
+  }
+  frame_left_ = Bytes(handshake_->out, bytes);
+  write_frame();
+}
+
+}  // namespace softndk::rnic

@@ -1,0 +1,139 @@
+#include "rnic/device.h"
+
+#include <algorithm>
+#include <bit>
+
+#include "rnic/cq.h"
+#include "rnic/listener.h"
+#include "rnic/qp.h"
+#include "rnic/tpt/region.h"
+
+namespace softndk::rnic {
+
+using rdma::CreateError;
+
+namespace {
+
+/// What we can do today; the numbers are those of the table in spec/ndkpi.md 4.3.
+constexpr rdma::DeviceCaps kCaps{
+    .registration_bytes_max = std::uint64_t{1} << 44,
+    .initiator_sge_max = 32,
+    .receive_sge_max = 32,
+    .read_sge_max = 32,
+    .message_bytes_max = 1u << 30,
+    .inline_bytes_max = 1024,
+    .inbound_read_limit_max = 128,
+    .outbound_read_limit_max = 128,
+    .receive_queue_depth_max = 16384,
+    .initiator_queue_depth_max = 16384,
+    .srq_depth_max = 0,
+    .cq_depth_max = 4194303,
+    .private_data_max = 252,
+    .fast_register_pages_max = 0,
+    .memory_windows = false,
+    .cq_resize = false,
+    .cq_moderation = false,
+    .read_local_invalidate = false,
+    .loopback = true,
+};
+
+/// Nothing but an identity: tokens belong to one, queue pairs belong to one, and the two must be the same.
+class Domain final : public rdma::ProtectionDomain {
+ public:
+  explicit Domain(TokenTable& tokens) : tokens_(tokens) {}
+  expected<OwnedInterface<rdma::MemoryRegion>, CreateError> create_region() noexcept override {
+    OwnedInterface<Region> region = Region::create(tokens_, this, kCaps.registration_bytes_max);
+    if (region == nullptr) return unexpected(CreateError::no_resources);
+    return OwnedInterface<rdma::MemoryRegion>(std::move(region));
+  }
+
+ private:
+  TokenTable& tokens_;
+};
+
+/// As the interface's own type, or the one reason why not.
+template <class Interface, class T>
+expected<OwnedInterface<Interface>, CreateError> made(OwnedInterface<T> object) {
+  if (object == nullptr) return unexpected(CreateError::no_resources);
+  return OwnedInterface<Interface>(std::move(object));
+}
+
+}  // namespace
+
+OwnedInterface<Device> Device::create(io::World& world, const DeviceOptions& options) noexcept {
+  OwnedInterface<Device> device = make_interface<Device>(world, options);
+  if (device == nullptr) return nullptr;
+  for (unsigned i = 0; i < std::max(options.processors, 1u); ++i) {
+    void* memory = try_allocate(sizeof(ProcessorBuffers), 4096);  // never zeroed: pages come when they are used
+    if (memory == nullptr) return nullptr;
+    device->buffers_.emplace_back(::new (memory) ProcessorBuffers);
+  }
+  return device;
+}
+
+Device::Device(io::World& world, const DeviceOptions& options)
+    : world_(world),
+      options_(options),
+      caps_(kCaps),
+      tokens_(world.rng),
+      endpoints_(world.rng, options.addresses),
+      connection_context_{world,
+                          options_.settings,
+                          endpoints_,
+                          counters_,
+                          {kCaps.inbound_read_limit_max, kCaps.outbound_read_limit_max},
+                          kCaps.private_data_max} {}
+
+Device::~Device() = default;
+
+/// A slot among our own processors: the hint's lowest processor that is ours, else the next in turn.
+unsigned Device::choose_processor(std::uint64_t affinity_mask) noexcept {
+  const auto count = static_cast<unsigned>(buffers_.size());
+  if (affinity_mask != 0) return static_cast<unsigned>(std::countr_zero(affinity_mask)) % count;
+  return next_processor_.fetch_add(1, std::memory_order_relaxed) % count;
+}
+
+io::Processor& Device::processor(unsigned slot) noexcept {
+  return world_.executor.processor((options_.first_processor + slot) % world_.executor.processor_count());
+}
+
+expected<OwnedInterface<rdma::ProtectionDomain>, CreateError> Device::create_pd() noexcept {
+  return made<rdma::ProtectionDomain>(make_interface<Domain>(tokens_));
+}
+
+expected<OwnedInterface<rdma::CompletionQueue>, CreateError> Device::create_cq(const rdma::CqParameters& parameters,
+                                                                               rdma::CqSink& sink) noexcept {
+  if (parameters.depth == 0 || parameters.depth > caps_.cq_depth_max) return unexpected(CreateError::invalid);
+  const unsigned slot = choose_processor(parameters.affinity_mask);
+  return made<rdma::CompletionQueue>(Cq::create(parameters, sink, processor(slot), counters_));
+}
+
+expected<OwnedInterface<rdma::QueuePair>, CreateError> Device::create_qp(rdma::ProtectionDomain& pd,
+                                                                         const rdma::QpParameters& parameters,
+                                                                         rdma::QpSink& sink) noexcept {
+  if (parameters.receive_depth > caps_.receive_queue_depth_max ||
+      parameters.initiator_depth > caps_.initiator_queue_depth_max ||
+      parameters.receive_sge_max > caps_.receive_sge_max || parameters.initiator_sge_max > caps_.initiator_sge_max ||
+      parameters.inline_bytes_max > caps_.inline_bytes_max)
+    return unexpected(CreateError::invalid);
+  // The receive queue's processor reads the socket, so that a notification runs on the thread that caused it.
+  io::Processor& home = static_cast<Cq&>(*parameters.receive_cq).processor();
+  std::size_t slot = 0;
+  for (std::size_t i = 0; i < buffers_.size(); ++i) {
+    if (&processor(static_cast<unsigned>(i)) == &home) slot = i;
+  }
+  ProcessorBuffers& buffers = *buffers_[slot];
+  const QpContext context{tokens_, static_cast<Domain*>(&pd),     parameters.context,           counters_, world_.clock,
+                          home,    MutableBytes(buffers.staging), MutableBytes(buffers.scratch)};
+  return made<rdma::QueuePair>(Qp::create(context, parameters, caps_, sink));
+}
+
+expected<OwnedInterface<rdma::Connection>, CreateError> Device::create_connection(rdma::ConnectionSink& sink) noexcept {
+  return made<rdma::Connection>(make_interface<Connection>(connection_context_, processor(choose_processor(0)), &sink));
+}
+
+expected<OwnedInterface<rdma::Listener>, CreateError> Device::create_listener(rdma::ListenerSink& sink) noexcept {
+  return made<rdma::Listener>(make_interface<Listener>(connection_context_, processor(choose_processor(0)), sink));
+}
+
+}  // namespace softndk::rnic

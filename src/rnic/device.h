@@ -1,0 +1,62 @@
+#pragma once
+#include <vector>
+
+#include "io/network.h"
+#include "rdma/device.h"
+#include "rnic/connection.h"
+#include "rnic/endpoint_table.h"
+#include "rnic/settings.h"
+#include "rnic/tpt/token_table.h"
+
+namespace softndk::rnic {
+
+struct DeviceOptions {
+  std::vector<Address> addresses;  ///< of the IP interface this device is
+  unsigned first_processor = 0;    ///< of the executor's, `processors` of them in a row, wrapping
+  unsigned processors = 1;
+  Settings settings;
+};
+
+/// The software RNIC of one IP interface.
+class Device final : public rdma::Device {
+ public:
+  /// Null when memory is short. `world` outlives the device.
+  static OwnedInterface<Device> create(io::World& world, const DeviceOptions& options) noexcept;
+  Device(io::World& world, const DeviceOptions& options);
+  ~Device() override;
+
+  // rdma::Device
+  const rdma::DeviceCaps& caps() const noexcept override { return caps_; }
+  rdma::DeviceCounters& counters() noexcept override { return counters_; }
+  expected<OwnedInterface<rdma::ProtectionDomain>, rdma::CreateError> create_pd() noexcept override;
+  expected<OwnedInterface<rdma::CompletionQueue>, rdma::CreateError> create_cq(const rdma::CqParameters& parameters,
+                                                                               rdma::CqSink& sink) noexcept override;
+  expected<OwnedInterface<rdma::QueuePair>, rdma::CreateError> create_qp(rdma::ProtectionDomain& pd,
+                                                                         const rdma::QpParameters& parameters,
+                                                                         rdma::QpSink& sink) noexcept override;
+  expected<OwnedInterface<rdma::Connection>, rdma::CreateError> create_connection(
+      rdma::ConnectionSink& sink) noexcept override;
+  expected<OwnedInterface<rdma::Listener>, rdma::CreateError> create_listener(
+      rdma::ListenerSink& sink) noexcept override;
+
+ private:
+  /// What the reads of one processor thread share.
+  struct ProcessorBuffers {
+    std::uint8_t staging[128 * 1024];
+    std::uint8_t scratch[64 * 1024];
+  };
+  unsigned choose_processor(std::uint64_t affinity_mask) noexcept;
+  io::Processor& processor(unsigned slot) noexcept;
+
+  io::World& world_;
+  const DeviceOptions options_;
+  const rdma::DeviceCaps caps_;
+  rdma::DeviceCounters counters_;
+  TokenTable tokens_;
+  EndpointTable endpoints_;
+  ConnectionContext connection_context_;
+  std::vector<Owned<ProcessorBuffers>> buffers_;  // one for each of our processors
+  std::atomic<unsigned> next_processor_{0};
+};
+
+}  // namespace softndk::rnic

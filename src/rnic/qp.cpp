@@ -1,0 +1,109 @@
+#include "rnic/qp.h"
+
+namespace softndk::rnic {
+
+OwnedInterface<Qp> Qp::create(const QpContext& context, const rdma::QpParameters& parameters,
+                              const rdma::DeviceCaps& caps, rdma::QpSink& sink) noexcept {
+  OwnedInterface<Qp> qp = make_interface<Qp>(context, parameters, sink);
+  if (qp == nullptr || !qp->transmitter_.queue().reserve_memory(parameters, caps) ||
+      !qp->receiver_.queue().reserve_memory(parameters, caps))
+    return nullptr;
+  return qp;
+}
+
+Qp::Qp(const QpContext& context, const rdma::QpParameters& parameters, rdma::QpSink& sink)
+    : context_(context),
+      sink_(sink),
+      receive_cq_(static_cast<Cq&>(*parameters.receive_cq)),
+      initiator_cq_(static_cast<Cq&>(*parameters.initiator_cq)),
+      transmitter_(context_, initiator_cq_, pending_reads_, inbound_reads_),
+      receiver_(context_, receive_cq_, pending_reads_, inbound_reads_, transmitter_),
+      close_task_([](io::Task& task) noexcept { static_cast<CloseTask&>(task).qp->try_to_end(); }) {
+  close_task_.qp = receive_member_.qp = initiator_member_.qp = this;
+  transmitter_.set_cancel_reads([](void* receiver) noexcept { static_cast<Receiver*>(receiver)->cancel_reads(); },
+                                &receiver_);
+  receive_cq_.add_member(receive_member_);
+  initiator_cq_.add_member(initiator_member_);
+}
+
+Qp::~Qp() {
+  receive_cq_.remove_member(receive_member_);
+  initiator_cq_.remove_member(initiator_member_);
+}
+
+expected<void, rdma::PostError> Qp::post_send(const rdma::SendWork& work) noexcept {
+  SendQueue& queue = transmitter_.queue();
+  queue.poster.assume();
+  if (!connected_.load(std::memory_order_acquire)) return unexpected(rdma::PostError::not_connected);
+  expected<void, rdma::PostError> pushed = queue.push(work);
+  // A deferred request waits for the next that is not, or for one that fails (R-DEF-03, R-DEF-04).
+  if (!work.flags.defer || !pushed) {
+    std::size_t own_bytes = 0;
+    for (const rdma::Sge& sge : work.sges)
+      own_bytes += sge.length_bytes;
+    transmitter_.kick(own_bytes);
+  }
+  return pushed;
+}
+
+expected<void, rdma::PostError> Qp::post_receive(const rdma::ReceiveWork& work) noexcept {
+  ReceiveQueue& queue = receiver_.queue();
+  queue.poster.assume();
+  expected<void, rdma::PostError> pushed = queue.push(work);
+  if (pushed) receiver_.on_posted();
+  return pushed;
+}
+
+void Qp::flush() noexcept {
+  receiver_.flush();
+  transmitter_.flush();
+}
+
+bool Qp::bind(Link& link) noexcept {
+  MutexLock lock(mutex_);
+  if (link_ != nullptr || used_) return false;
+  link_ = &link;
+  return true;
+}
+
+void Qp::unbind() noexcept {
+  MutexLock lock(mutex_);
+  link_ = nullptr;
+}
+
+bool Qp::attach(const TxAttachment& tx, const RxAttachment& rx) noexcept {
+  {
+    MutexLock lock(mutex_);
+    used_ = true;
+  }
+  // Room for a Read that is the RTR besides the negotiated ones.
+  if (!pending_reads_.reserve(tx.outbound_read_limit + 1) || !inbound_reads_.reserve(rx.inbound_reads_max))
+    return false;
+  transmitter_.queue().set_read_limit(tx.outbound_read_limit);
+  return transmitter_.attach(tx) && receiver_.attach(rx);
+}
+
+void Qp::on_cq_failed() noexcept {
+  connected_.store(false);
+  flush();
+  MutexLock lock(mutex_);
+  if (link_ != nullptr) link_->raise(kTxLocalError);
+}
+
+void Qp::close() noexcept {
+  connected_.store(false);
+  transmitter_.stop(true);
+  receiver_.stop();
+  context_.processor.post(close_task_);
+}
+
+void Qp::try_to_end() noexcept {
+  // An owner elsewhere is about to let go: it has nothing to wait for. Until then we come round again.
+  if (!transmitter_.is_idle() || !receiver_.is_idle()) {
+    context_.processor.post(close_task_);
+    return;
+  }
+  sink_.on_qp_closed();
+}
+
+}  // namespace softndk::rnic

@@ -1,0 +1,70 @@
+#pragma once
+#include <atomic>
+#include <cstdint>
+
+#include "base/thread_safety.h"
+#include "rdma/device.h"
+#include "rnic/cq.h"
+#include "rnic/receiver.h"
+#include "rnic/transmitter.h"
+
+namespace softndk::rnic {
+
+/// A queue pair: two rings, the two sides that work on them, and at most one connection in its life that carries data.
+class Qp final : public rdma::QueuePair {
+ public:
+  static OwnedInterface<Qp> create(const QpContext& context, const rdma::QpParameters& parameters,
+                                   const rdma::DeviceCaps& caps, rdma::QpSink& sink) noexcept;
+  Qp(const QpContext& context, const rdma::QpParameters& parameters, rdma::QpSink& sink);
+  ~Qp() override;
+
+  // rdma::QueuePair
+  expected<void, rdma::PostError> post_send(const rdma::SendWork& work) noexcept override;
+  expected<void, rdma::PostError> post_receive(const rdma::ReceiveWork& work) noexcept override;
+  void flush() noexcept override;
+  void close() noexcept override;
+
+  // For the connection.
+
+  /// False: bound already, or it carried a connection before (R-QP-07, R-QP-08).
+  [[nodiscard]] bool bind(Link& link) noexcept SOFTNDK_EXCLUDES(mutex_);
+  /// The link is not told anything any more.
+  void unbind() noexcept SOFTNDK_EXCLUDES(mutex_);
+  /// From now on it carries data, and no other connection will.
+  [[nodiscard]] bool attach(const TxAttachment& tx, const RxAttachment& rx) noexcept;
+  /// Initiator posts are taken from now on (R-WR-10), or no more (R-WR-08, R-WR-11).
+  void set_connected(bool connected) noexcept { connected_.store(connected); }
+  Transmitter& transmitter() { return transmitter_; }
+  Receiver& receiver() { return receiver_; }
+  const void* domain() const { return context_.domain; }
+
+ private:
+  struct Member final : CqMember {
+    Qp* qp = nullptr;
+    void on_cq_failed() noexcept override { qp->on_cq_failed(); }
+  };
+  struct CloseTask : io::Task {
+    using Task::Task;
+    Qp* qp = nullptr;
+  };
+  void on_cq_failed() noexcept SOFTNDK_EXCLUDES(mutex_);
+  void try_to_end() noexcept;
+
+  const QpContext context_;
+  rdma::QpSink& sink_;
+  Cq& receive_cq_;
+  Cq& initiator_cq_;
+  SpscFifo<PendingRead> pending_reads_;
+  SpscFifo<InboundRead> inbound_reads_;
+  Transmitter transmitter_;
+  Receiver receiver_;
+  std::atomic<bool> connected_{false};
+  Member receive_member_;
+  Member initiator_member_;
+  CloseTask close_task_;
+  Mutex mutex_;
+  Link* link_ SOFTNDK_GUARDED_BY(mutex_) = nullptr;
+  bool used_ SOFTNDK_GUARDED_BY(mutex_) = false;
+};
+
+}  // namespace softndk::rnic

@@ -1,0 +1,32 @@
+#pragma once
+#include <cstdint>
+
+#include "io/clock.h"
+
+namespace softndk::rnic {
+
+enum class RtrPolicy : std::uint8_t { automatic, never };
+enum class AbandonPolicy : std::uint8_t { abort, polite };
+enum class FpduPolicy : std::uint8_t { automatic, aligned, stream };  ///< automatic: stream on one host, else aligned
+
+/// What an administrator may choose; names, defaults and meaning are in the settings table of the runtime.
+struct Settings {
+  RtrPolicy rtr = RtrPolicy::automatic;
+  AbandonPolicy abandon = AbandonPolicy::abort;
+  FpduPolicy fpdu = FpduPolicy::automatic;
+  bool crc = true;
+  bool verify_before_place = false;
+  io::TimeNs request_timeout_ns = 5 * io::kSecond;      ///< T1: TCP accept to MPA Request
+  io::TimeNs connect_timeout_ns = 120 * io::kSecond;    ///< T2: TCP connect to MPA Reply; also how long accept may wait
+  io::TimeNs rtr_timeout_ns = 120 * io::kSecond;        ///< T3: MPA Reply to RTR
+  io::TimeNs disconnect_timeout_ns = 10 * io::kSecond;  ///< NdkDisconnect (R-DISC-10)
+  io::TimeNs no_receive_timeout_ns = 30 * io::kSecond;  ///< a parked Send; 0: for ever (R-CNCT-20)
+  io::TimeNs terminate_timeout_ns = 2 * io::kSecond;    ///< how long an end waits for its Terminate to get out
+  io::TimeNs first_fpdu_delay_ns = 0;                   ///< initiator, after the Reply (for Linux siw peers)
+  std::uint32_t backlog = 1024;                         ///< requests waiting for accept (R-LSN-07)
+  std::uint32_t half_open_max = 1024;                   ///< TCP connections without a complete MPA Request
+  std::uint32_t parked_bytes_max = 256 * 1024;          ///< Sends without a receive, a connection
+  std::uint32_t parked_messages_max = 64;
+};
+
+}  // namespace softndk::rnic

@@ -1,0 +1,29 @@
+#pragma once
+#include "rnic/tpt/token_table.h"
+
+namespace softndk::rnic {
+
+/// A memory region: one row of the token table, from its creation to its end.
+class Region final : public rdma::MemoryRegion {
+ public:
+  /// `domain` is compared by identity only. Null when the table is full.
+  static OwnedInterface<Region> create(TokenTable& table, const void* domain, std::uint64_t bytes_max) noexcept;
+  Region(TokenTable& table, TokenSlot& slot, std::uint64_t bytes_max);
+  ~Region() override;
+
+  expected<void, rdma::MemoryError> enable(std::uint64_t base_address, std::span<const rdma::MemoryExtent> extents,
+                                           AccessRights rights) noexcept override;
+  bool disable(rdma::DeregisterSink& sink) noexcept override;
+  bool is_enabled() const noexcept override { return token_ != 0; }
+  Token local_token() const noexcept override { return token_; }
+  /// The same key: rights decide what a peer may do with it, and a region without remote rights refuses every peer.
+  Token remote_token() const noexcept override { return token_; }
+
+ private:
+  TokenTable& table_;
+  TokenSlot* slot_;
+  std::uint64_t bytes_max_;
+  Token token_ = 0;
+};
+
+}  // namespace softndk::rnic

@@ -1,0 +1,220 @@
+#pragma once
+#include <atomic>
+#include <cstdint>
+#include <optional>
+
+#include "base/ownership.h"
+#include "io/byte_stream.h"
+#include "io/executor.h"
+#include "iwarp/mpa_handshake.h"
+#include "iwarp/terminate.h"
+#include "iwarp/tx_framer.h"
+#include "rnic/cq.h"
+#include "rnic/link.h"
+#include "rnic/read_tracking.h"
+#include "rnic/tpt/token_table.h"
+#include "rnic/work_queues.h"
+
+namespace softndk::rnic {
+
+/// What both directions of a queue pair share; constant after construction.
+struct QpContext {
+  TokenTable& tokens;
+  const void* domain;
+  void* consumer_context;
+  rdma::DeviceCounters& counters;
+  io::Clock& clock;
+  io::Processor& processor;
+  MutableBytes staging;  ///< the processor's: what one read takes of small frames
+  MutableBytes scratch;  ///< the processor's: where octets go that nobody wants
+};
+
+/// How the transmit side uses a stream; handed over with attach().
+struct TxAttachment {
+  io::ByteStream* stream = nullptr;
+  Link* link = nullptr;
+  bool crc = true;
+  bool markers = false;
+  bool aligned = true;                    ///< fpdu=aligned: whole FPDUs of one segment a write
+  iwarp::Rtr rtr = iwarp::Rtr::none;      ///< the initiator's first message
+  std::uint32_t outbound_read_limit = 0;  ///< our Reads in progress (ORD)
+};
+
+/// The transmit side of a queue pair: initiator requests and read responses become FPDUs, FPDUs become gathering
+/// writes. One thread at a time owns it: a poster that finds it free sends in its own context, a poster that finds it
+/// taken leaves its request to the owner; the owner looks again after it let go (Ownership). Nobody ever waits.
+class Transmitter {
+ public:
+  Transmitter(const QpContext& context, Cq& cq, SpscFifo<PendingRead>& pending_reads,
+              SpscFifo<InboundRead>& inbound_reads);
+
+  // Any thread.
+
+  /// Something was queued: requests in the ring (`own_bytes` of them the caller's), reads to answer, or a Read has
+  /// been finished.
+  void kick(std::size_t own_bytes = 0) noexcept { run(own_bytes + kPosterBytesMax); }
+  /// A stream to use from now on; while none is attached. Sends nothing before open_gate().
+  /// False: out of memory, and nothing was attached.
+  [[nodiscard]] bool attach(const TxAttachment& attachment) noexcept;
+  /// Messages may go out: the initiator's consumer completed the connect, or the responder saw a valid FPDU.
+  void open_gate() noexcept { command(kOpenGate); }
+  void on_writable() noexcept { command(kWritable); }
+  /// Sends `terminate` at the next FPDU boundary and nothing after it. Once for a stream.
+  void send_terminate(const iwarp::Terminate& terminate) noexcept;
+  /// Completes everything queued, and all that will be, as cancelled; an FPDU that is half out is still finished.
+  void flush() noexcept { command(kFlush); }
+  /// flush(), and no message goes out any more (a Terminate may). `dead`: nor anything else.
+  void stop(bool dead) noexcept { command(dead ? kStop | kDead : kStop); }
+  /// FIN once everything queued has gone out.
+  void finish() noexcept { command(kFinish); }
+  /// Forgets the stream; raises kTxDetached when nobody touches it any more.
+  void detach() noexcept { command(kDetach); }
+  /// How to ask the receive side to let go of the Reads that are on their way: set by the queue pair.
+  void set_cancel_reads(void (*cancel)(void*) noexcept, void* context) noexcept {
+    cancel_reads_ = cancel;
+    cancel_context_ = context;
+  }
+
+  SendQueue& queue() { return queue_; }
+  /// Nothing of it runs or is about to run.
+  bool is_idle() const { return !ownership_.is_owned() && !owner_task_.is_queued(); }
+
+ private:
+  enum Command : std::uint32_t {
+    kAttach = 1u << 0,
+    kOpenGate = 1u << 1,
+    kWritable = 1u << 2,
+    kTerminate = 1u << 3,
+    kFlush = 1u << 4,
+    kStop = 1u << 5,
+    kDead = 1u << 6,
+    kFinish = 1u << 7,
+    kDetach = 1u << 8,
+  };
+  /// What a batch may hold, and what it costs a connection: spans of 16 octets and an arena for headers, trailers and
+  /// small payload.
+  static constexpr std::size_t kBatchSpans = 160;
+  static constexpr std::size_t kArenaBytes = 8192;
+  static constexpr std::size_t kBatchBytes = 256 * 1024;
+  /// Payload up to this is copied into the arena: one span for a whole small FPDU is cheaper than three.
+  static constexpr std::uint32_t kCopyBytesMax = 256;
+  /// What a poster may send of others' work before it hands the rest to the processor.
+  static constexpr std::size_t kPosterBytesMax = 64 * 1024;
+  static constexpr unsigned kResponsesInRowMax = 4;
+  static constexpr unsigned kBatchPins = 16;
+
+  struct Buffers {
+    ConstIoSpan spans[kBatchSpans];
+    std::uint8_t arena[kArenaBytes];
+  };
+  struct OwnerTask : io::Task {
+    using Task::Task;
+    Transmitter* transmitter = nullptr;
+  };
+
+  void command(std::uint32_t bits) noexcept {
+    commands_.fetch_or(bits);
+    run(kPosterBytesMax);
+  }
+  void run(std::size_t budget_bytes) noexcept;
+  bool work_as_owner() noexcept SOFTNDK_REQUIRES(ownership_);
+  void obey_commands() noexcept SOFTNDK_REQUIRES(ownership_);
+  void take_attachment() noexcept SOFTNDK_REQUIRES(ownership_);
+  bool write_batch() noexcept SOFTNDK_REQUIRES(ownership_);
+  void batch_written() noexcept SOFTNDK_REQUIRES(ownership_);
+  void fill_batch() noexcept SOFTNDK_REQUIRES(ownership_);
+  bool append_control() noexcept SOFTNDK_REQUIRES(ownership_);
+  bool everything_sent() noexcept SOFTNDK_REQUIRES(ownership_);
+  bool fits(std::uint32_t stream_bytes, const iwarp::TxRoom& room) const noexcept SOFTNDK_REQUIRES(ownership_);
+
+  enum class Append : std::uint8_t {
+    done,
+    full,     ///< not in this batch
+    stalled,  ///< not before a Read of ours has finished
+  };
+
+  // Requests of ours.
+  Append append_request_fpdu() noexcept SOFTNDK_REQUIRES(ownership_);
+  bool start_record(SendRecord& record) noexcept SOFTNDK_REQUIRES(ownership_);
+  Append append_read(SendRecord& record) noexcept SOFTNDK_REQUIRES(ownership_);
+  bool pin_sges(SendRecord& record, Access access) noexcept SOFTNDK_REQUIRES(ownership_);
+  void unpin_sges(SendRecord& record, std::size_t count) noexcept SOFTNDK_REQUIRES(ownership_);
+  void release_record(SendRecord& record) noexcept SOFTNDK_REQUIRES(ownership_);
+
+  // Answers to the peer's Reads.
+  Append append_response_fpdu() noexcept SOFTNDK_REQUIRES(ownership_);
+  /// One FPDU of `message` from `offset`, its payload found by `map(offset, length, spans) -> count`.
+  template <class Map>
+  bool append_cut(const iwarp::TxMessage& message, std::uint32_t& offset, Map&& map) noexcept
+      SOFTNDK_REQUIRES(ownership_);
+
+  void retire() noexcept SOFTNDK_REQUIRES(ownership_);
+  void complete(SendRecord& record, rdma::WorkStatus status) noexcept SOFTNDK_REQUIRES(ownership_);
+  void flush_queue() noexcept SOFTNDK_REQUIRES(ownership_);
+  void keep_half_sent_octets() noexcept SOFTNDK_REQUIRES(ownership_);
+  void drop_batch() noexcept SOFTNDK_REQUIRES(ownership_);
+  void give_up(const iwarp::Terminate& terminate) noexcept SOFTNDK_REQUIRES(ownership_);
+  void raise(std::uint32_t events) noexcept SOFTNDK_REQUIRES(ownership_) {
+    if (link_ != nullptr) link_->raise(events);
+  }
+
+  const QpContext& context_;
+  Cq& cq_;
+  SpscFifo<PendingRead>& pending_reads_;
+  SpscFifo<InboundRead>& inbound_reads_;
+  SendQueue queue_;
+  void (*cancel_reads_)(void*) noexcept = nullptr;
+  void* cancel_context_ = nullptr;
+
+  Ownership ownership_;
+  std::atomic<std::uint32_t> commands_{0};
+  Owned<Buffers> new_buffers_;        // likewise
+  TxAttachment attachment_;           // written by attach() before the command, read by the owner after it
+  iwarp::Terminate asked_terminate_;  // likewise, by send_terminate()
+  OwnerTask owner_task_;
+
+  // The owner's.
+  io::ByteStream* stream_ SOFTNDK_GUARDED_BY(ownership_) = nullptr;
+  Link* link_ SOFTNDK_GUARDED_BY(ownership_) = nullptr;
+  std::optional<iwarp::TxFramer> framer_ SOFTNDK_GUARDED_BY(ownership_);
+  iwarp::TxSequence sequence_ SOFTNDK_GUARDED_BY(ownership_);
+  Owned<Buffers> buffers_ SOFTNDK_GUARDED_BY(ownership_);
+  std::optional<iwarp::GatherList> batch_ SOFTNDK_GUARDED_BY(ownership_);
+  LazyMemory kept_ SOFTNDK_GUARDED_BY(ownership_);  // octets of a half-sent batch whose requests were flushed
+  bool aligned_ SOFTNDK_GUARDED_BY(ownership_) = true;
+  bool markers_ SOFTNDK_GUARDED_BY(ownership_) = false;
+  bool gate_open_ SOFTNDK_GUARDED_BY(ownership_) = false;
+  bool blocked_ SOFTNDK_GUARDED_BY(ownership_) = false;  // TCP is full; a write event is armed
+  bool flushed_ SOFTNDK_GUARDED_BY(ownership_) = false;
+  bool stopped_ SOFTNDK_GUARDED_BY(ownership_) = false;
+  bool dead_ SOFTNDK_GUARDED_BY(ownership_) = false;
+  bool finish_due_ SOFTNDK_GUARDED_BY(ownership_) = false;
+  bool finished_ SOFTNDK_GUARDED_BY(ownership_) = false;
+  iwarp::Terminate terminate_ SOFTNDK_GUARDED_BY(ownership_);
+  bool terminate_due_ SOFTNDK_GUARDED_BY(ownership_) = false;
+  bool terminate_in_batch_ SOFTNDK_GUARDED_BY(ownership_) = false;
+  iwarp::Rtr rtr_due_ SOFTNDK_GUARDED_BY(ownership_) = iwarp::Rtr::none;
+  bool rtr_in_batch_ SOFTNDK_GUARDED_BY(ownership_) = false;
+  bool half_message_ SOFTNDK_GUARDED_BY(ownership_) = false;  // a message was abandoned: no other may follow
+  std::uint32_t read_limit_ SOFTNDK_GUARDED_BY(ownership_) = 0;
+  std::uint32_t segment_bytes_ SOFTNDK_GUARDED_BY(ownership_) = 0;
+  std::size_t budget_bytes_ SOFTNDK_GUARDED_BY(ownership_) = 0;  // what this owner may still send
+  std::uint32_t frames_in_batch_ SOFTNDK_GUARDED_BY(ownership_) = 0;
+
+  // Positions in the initiator queue: retire_ <= sent_ <= built_ = cursor.
+  RecordRing::Position retire_ SOFTNDK_GUARDED_BY(ownership_) = 0;  // oldest without completion
+  RecordRing::Position sent_ SOFTNDK_GUARDED_BY(ownership_) = 0;    // everything before is with TCP
+  RecordRing::Position built_ SOFTNDK_GUARDED_BY(ownership_) = 0;   // everything before is cut
+  iwarp::TxMessage message_ SOFTNDK_GUARDED_BY(ownership_);         // of the record at built_, once started
+  std::uint32_t message_offset_ SOFTNDK_GUARDED_BY(ownership_) = 0;
+
+  // The response being sent.
+  RegionPin response_pin_ SOFTNDK_GUARDED_BY(ownership_);
+  bool response_started_ SOFTNDK_GUARDED_BY(ownership_) = false;
+  RegionPin batch_pins_[kBatchPins] SOFTNDK_GUARDED_BY(ownership_);  // of responses that end in the batch
+  unsigned batch_pin_count_ SOFTNDK_GUARDED_BY(ownership_) = 0;
+  std::uint32_t response_offset_ SOFTNDK_GUARDED_BY(ownership_) = 0;
+  unsigned responses_in_row_ SOFTNDK_GUARDED_BY(ownership_) = 0;
+};
+
+}  // namespace softndk::rnic

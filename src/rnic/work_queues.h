@@ -1,0 +1,97 @@
+#pragma once
+// The records of a queue pair's two rings, and the rings' producer sides (what a post does).
+#include <atomic>
+#include <cstdint>
+#include <span>
+
+#include "base/expected.h"
+#include "base/thread_safety.h"
+#include "rdma/device.h"
+#include "rnic/record_ring.h"
+
+namespace softndk::rnic {
+
+/// How far a read has come; written by the receive side (and by the transmit side before it is sent).
+enum class ReadState : std::uint8_t { pending, done };
+
+/// An initiator request in its ring, followed by its sges, or by its inline octets.
+struct SendRecord {
+  RecordRing::Header header;
+  rdma::Operation operation;
+  rdma::WorkFlags flags;
+  std::uint8_t sge_count;
+  bool started = false;  ///< access was checked and, but for reads, the regions are pinned
+  std::uint32_t length_bytes;
+  std::uint32_t inline_bytes;
+  rdma::Token remote_token;
+  std::uint64_t remote_address;
+  void* context;
+  std::atomic<ReadState> read_state{ReadState::pending};
+  rdma::WorkStatus status;  ///< of a read that is done, or of a request that failed before it was sent
+  std::uint32_t device_code;
+
+  std::span<rdma::Sge> sges() { return {reinterpret_cast<rdma::Sge*>(this + 1), sge_count}; }
+  std::uint8_t* inline_data() { return reinterpret_cast<std::uint8_t*>(this + 1); }
+};
+
+/// A posted receive, followed by its sges.
+struct ReceiveRecord {
+  RecordRing::Header header;
+  std::uint32_t sge_count;
+  std::uint32_t length_bytes;
+  void* context;
+  std::span<rdma::Sge> sges() { return {reinterpret_cast<rdma::Sge*>(this + 1), sge_count}; }
+};
+static_assert(alignof(SendRecord) <= RecordRing::kAlignment && sizeof(SendRecord) % alignof(rdma::Sge) == 0);
+static_assert(alignof(ReceiveRecord) <= RecordRing::kAlignment && sizeof(ReceiveRecord) % alignof(rdma::Sge) == 0);
+
+/// The initiator queue: the poster pushes, the owner of the transmit side starts, finishes and retires.
+class SendQueue {
+ public:
+  CallerRole poster;  ///< NDKPI serialises posts on one queue (R-WR-03, R-WR-04)
+
+  [[nodiscard]] bool reserve_memory(const rdma::QpParameters& parameters, const rdma::DeviceCaps& caps) noexcept;
+  /// Checks and copies `work`; it is visible to the owner afterwards. Takes no lock, allocates nothing.
+  expected<void, rdma::PostError> push(const rdma::SendWork& work) noexcept SOFTNDK_REQUIRES(poster);
+
+  RecordRing& ring() { return ring_; }
+  /// The owner has placed the completion of one request (or silently finished it): its place is free (R-WR-13).
+  void retired_one() noexcept { retired_.fetch_add(1, std::memory_order_release); }  // partner: push()
+  /// Set once before the connection is used.
+  void set_read_limit(std::uint32_t outbound) noexcept { read_limit_.store(outbound, std::memory_order_relaxed); }
+
+ private:
+  RecordRing ring_;
+  std::uint32_t depth_ = 0;
+  std::uint32_t sge_max_ = 0;
+  std::uint32_t read_sge_max_ = 0;
+  std::uint32_t inline_max_ = 0;
+  std::uint32_t message_max_ = 0;
+  std::atomic<std::uint32_t> read_limit_{0};
+  std::uint64_t posted_ SOFTNDK_GUARDED_BY(poster) = 0;
+  alignas(64) std::atomic<std::uint64_t> retired_{0};
+};
+
+/// The receive queue: the poster pushes, the owner of the receive side takes.
+class ReceiveQueue {
+ public:
+  CallerRole poster;
+
+  [[nodiscard]] bool reserve_memory(const rdma::QpParameters& parameters, const rdma::DeviceCaps& caps) noexcept;
+  expected<void, rdma::PostError> push(const rdma::ReceiveWork& work) noexcept SOFTNDK_REQUIRES(poster);
+
+  // The owner's side. A record that was taken stays where it is until retire_front().
+  ReceiveRecord* front() noexcept;
+  void retire_front() noexcept;
+
+ private:
+  RecordRing ring_;
+  std::uint32_t depth_ = 0;
+  std::uint32_t sge_max_ = 0;
+  std::uint32_t message_max_ = 0;
+  std::uint64_t posted_ SOFTNDK_GUARDED_BY(poster) = 0;
+  RecordRing::Position taken_ = 0;  // owner only
+  alignas(64) std::atomic<std::uint64_t> retired_{0};
+};
+
+}  // namespace softndk::rnic
