@@ -15,6 +15,7 @@ Prints what failed and exits with 1, or the number of compilations and 0.
 """
 import concurrent.futures
 import os
+import platform
 import re
 import shutil
 import subprocess
@@ -40,7 +41,8 @@ ORDERS = [
     ["sal.h", "specstrings.h", "ws2ipdef.h", "ws2def.h", "ip2string.h", "wdm.h"],
     ["specstrings.h", "string.h", "stdint.h", "stdarg.h", "stddef.h", "ndis.h"],
 ]
-HOST = ["sys/types.h", "sys/socket.h", "netinet/in.h", "arpa/inet.h", "sys/user.h", "unistd.h", "stdlib.h", "netdb.h"]
+HOST = ["sys/types.h", "sys/socket.h", "netinet/in.h", "arpa/inet.h", "sys/user.h", "unistd.h", "stdlib.h", "netdb.h",
+        "x86intrin.h" if platform.machine() == "x86_64" else "stdlib.h"]
 STANDARD = ["algorithm", "atomic", "chrono", "functional", "iostream", "limits", "map", "memory", "mutex", "optional",
             "regex", "string", "thread", "variant", "vector"]
 ALLOWED_SYSTEM = re.compile(r"(stddef|stdint|stdarg|string|strings|features(-time64)?|stdc-predef|"

@@ -1,5 +1,7 @@
 /* What real drivers write, gathered into one file: it has to compile as they would compile, in C and (with
- * SOFTNDK_KERNEL_CXX) as kernel C++, and nothing in it is called. Annotations stand in odd places on purpose. */
+ * SOFTNDK_KERNEL_CXX) as kernel C++, and nothing in it is called. Annotations stand in odd places on purpose, and
+ * no formatter may tidy them. */
+// clang-format off
 #include <ndis.h>
 #include <wsk.h>
 #include <ndkpi.h>

@@ -92,7 +92,6 @@
 #define SOFTNDK_INLINE static inline __attribute__((always_inline, unused))  // the inline functions of these headers
 #define CFORCEINLINE FORCEINLINE
 #define __forceinline inline __attribute__((always_inline))
-#define __inline inline
 #define DECLSPEC_INTRINSIC
 #define __assume(condition) ((condition) ? (void)0 : __builtin_unreachable())
 #define __debugbreak() __builtin_trap()
