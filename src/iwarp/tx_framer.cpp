@@ -16,7 +16,8 @@ constexpr std::uint32_t markers_max(std::uint32_t octets) {
 
 TxFramer::Cut TxFramer::plan(const TxMessage& message, std::uint32_t offset_bytes,
                              std::uint32_t mulpdu_bytes) noexcept {
-  const std::uint32_t room = std::clamp(mulpdu_bytes, kMulpduMin, kUlpduBytesMax) - ddp_header_bytes(message.opcode);
+  SOFTNDK_CHECK(mulpdu_bytes > ddp_header_bytes(message.opcode) && mulpdu_bytes <= kUlpduBytesMax);
+  const std::uint32_t room = mulpdu_bytes - ddp_header_bytes(message.opcode);
   const std::uint32_t left = message.length_bytes - offset_bytes;
   return {std::min(room, left), left <= room};
 }

@@ -65,7 +65,8 @@ inline Octets ulpdu_of(Bytes fpdu) {
 
 inline Octets concat(std::initializer_list<Octets> parts) {
   Octets all;
-  for (const Octets& part : parts) all.insert(all.end(), part.begin(), part.end());
+  for (const Octets& part : parts)
+    all.insert(all.end(), part.begin(), part.end());
   return all;
 }
 
