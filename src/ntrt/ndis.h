@@ -52,8 +52,9 @@ struct OidResult {
   NDIS_STATUS status = NDIS_STATUS_SUCCESS;
   ULONG bytes = 0;
 };
-/// Sends the request to MiniportOidRequest and waits for its end (also for NdisMOidRequestComplete after
-/// NDIS_STATUS_PENDING). NDIS_STATUS_INVALID_PARAMETER: no such adapter. A request pins the adapter: removal waits.
+/// Sends the request to MiniportOidRequest; one at a time for each adapter, others wait. Asynchronous ends are not
+/// supported: NDIS_STATUS_PENDING is reported and becomes NDIS_STATUS_FAILURE. NDIS_STATUS_INVALID_PARAMETER: no such
+/// adapter. A request pins the adapter: removal waits for it.
 OidResult ndis_oid_query(NET_IFINDEX index, NDIS_OID oid, void* buffer, ULONG buffer_bytes) noexcept;
 OidResult ndis_oid_set(NET_IFINDEX index, NDIS_OID oid, void* buffer, ULONG buffer_bytes) noexcept;
 
@@ -73,13 +74,15 @@ struct AdapterSummary {
   char driver[64] = "";
   NdkState ndk = NdkState::absent;
   std::uint32_t open_instances = 0;
+  std::uint32_t enable_events = 0;          ///< NetEventNDKEnable so far
+  std::uint32_t disable_events = 0;         ///< NetEventNDKDisable so far
   NDIS_NDK_CAPABILITIES capabilities = {};  ///< NdkInfo points to nothing: see `info`
   NDK_ADAPTER_INFO info = {};               ///< as reported at initialisation (R-NDIS-08)
 };
 /// False: no such adapter.
 bool ndis_find_adapter(NET_IFINDEX index, AdapterSummary& to) noexcept;
 bool ndis_find_adapter_by_luid(std::uint64_t luid, AdapterSummary& to) noexcept;
-/// Fills up to `room` indexes in ascending order; returns how many adapters there are.
+/// Fills up to `room` indexes, in the order in which the adapters came; returns how many adapters there are.
 std::size_t ndis_list_adapters(NET_IFINDEX* indexes, std::size_t room) noexcept;
 
 /// For unload_driver(): warns of what the driver left registered, removes its adapters and forgets its registration.

@@ -1,0 +1,93 @@
+#include "ntrt/driver.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/alloc.h"
+#include "base/log.h"
+#include "ntrt/irql.h"
+#include "ntrt/ndis.h"
+
+namespace softndk::ntrt {
+namespace {
+
+constexpr std::size_t kNameMax = 63;
+constexpr std::size_t kPathMax = 128;
+constexpr CSHORT kDriverObjectType = 4;  // IO_TYPE_DRIVER, which debugger extensions look for
+
+/// What a driver that has no routine for a request answers.
+NTSTATUS refuse_request(PDEVICE_OBJECT, PIRP irp) {
+  irp->IoStatus.Status = STATUS_INVALID_DEVICE_REQUEST;
+  irp->IoStatus.Information = 0;
+  IoCompleteRequest(irp, IO_NO_INCREMENT);
+  return STATUS_INVALID_DEVICE_REQUEST;
+}
+
+/// Names are ASCII; other bytes become '?'.
+UNICODE_STRING join(WCHAR (&to)[kPathMax], const char* prefix, const char* name) {
+  std::size_t length = 0;
+  for (const char* part : {prefix, name}) {
+    for (; *part != '\0' && length + 1 < kPathMax; ++part)
+      to[length++] = static_cast<unsigned char>(*part) < 0x80 ? static_cast<WCHAR>(*part) : u'?';
+  }
+  to[length] = 0;
+  return {static_cast<USHORT>(length * sizeof(WCHAR)), static_cast<USHORT>((length + 1) * sizeof(WCHAR)), to};
+}
+
+}  // namespace
+
+struct Driver {
+  DRIVER_OBJECT object = {};
+  char name[kNameMax + 1] = "";
+  WCHAR object_name[kPathMax];
+  WCHAR registry_path_text[kPathMax];
+  UNICODE_STRING registry_path;
+};
+
+DRIVER_OBJECT* DriverHandle::object() const noexcept {
+  return driver_ == nullptr ? nullptr : &driver_->object;
+}
+const char* DriverHandle::name() const noexcept {
+  return driver_ == nullptr ? "" : driver_->name;
+}
+
+expected<DriverHandle, NTSTATUS> load_driver(PDRIVER_INITIALIZE entry, const char* name) noexcept {
+  if (entry == nullptr || name == nullptr || *name == '\0') return unexpected(NTSTATUS{STATUS_INVALID_PARAMETER});
+  Owned<Driver> driver = try_make<Driver>();
+  if (driver == nullptr) return unexpected(NTSTATUS{STATUS_INSUFFICIENT_RESOURCES});
+  std::memcpy(driver->name, name, strnlen(name, kNameMax));
+  DRIVER_OBJECT& object = driver->object;
+  object.Type = kDriverObjectType;
+  object.Size = sizeof object;
+  object.DriverName = join(driver->object_name, "\\Driver\\", driver->name);
+  object.DriverInit = entry;
+  std::fill(std::begin(object.MajorFunction), std::end(object.MajorFunction), refuse_request);
+  driver->registry_path =
+      join(driver->registry_path_text, "\\Registry\\Machine\\System\\CurrentControlSet\\Services\\", driver->name);
+
+  NTSTATUS status;
+  {
+    IrqlScope scope(kPassiveLevel, "DriverEntry", reinterpret_cast<const void*>(entry));
+    status = entry(&object, &driver->registry_path);
+  }
+  if (!NT_SUCCESS(status)) {
+    ndis_driver_unloaded(&object);
+    log(LogLevel::note, "driver %s: DriverEntry failed with 0x%08x", driver->name, static_cast<unsigned>(status));
+    return unexpected(status);
+  }
+  return DriverHandle(driver.release());
+}
+
+void unload_driver(DriverHandle handle) noexcept {
+  Owned<Driver> driver(handle.driver_);
+  if (driver == nullptr) return;
+  if (PDRIVER_UNLOAD unload = driver->object.DriverUnload; unload != nullptr) {
+    IrqlScope scope(kPassiveLevel, "DriverUnload", reinterpret_cast<const void*>(unload));
+    unload(&driver->object);
+  } else {
+    log(LogLevel::warning, "driver %s has no DriverUnload: on Windows it would stay for ever", driver->name);
+  }
+  ndis_driver_unloaded(&driver->object);
+}
+
+}  // namespace softndk::ntrt

@@ -1,0 +1,19 @@
+set(NTRT_IO_SOURCES
+  driver.cpp
+  irp.cpp
+  mdl.cpp
+  mdl_extents.cpp
+  ndis_adapter.cpp
+  ndis_checks.cpp
+  ndis_driver.cpp
+  ndis_ndk.cpp
+  ndis_oid.cpp
+  netio.cpp
+  pool.cpp
+  pool_api.cpp
+  rtl_address.cpp
+  rtl_list.cpp
+  rtl_print.cpp
+  rtl_string.cpp
+  wsk.cpp
+  wsk_provider.cpp)
