@@ -55,6 +55,9 @@ class QueuePair {
   /// the caller's context.
   virtual expected<void, PostError> post_send(const SendWork& work) noexcept = 0;
   virtual expected<void, PostError> post_receive(const ReceiveWork& work) noexcept = 0;
+  /// Starts what was deferred and not begun: a post that its caller refused, which the device never saw, has to
+  /// (R-DEF-03). Serialised with post_send(). Nothing to do for a device that treats `defer` as a hint to gather only.
+  virtual void start_deferred() noexcept {}
   /// Starts to cancel everything outstanding on both queues and returns; later posts are taken and cancelled too
   /// (R-FLU-01, R-FLU-06).
   virtual void flush() noexcept = 0;

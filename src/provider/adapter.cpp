@@ -1,0 +1,52 @@
+#include "provider/adapter.h"
+
+#include "base/log.h"
+#include "provider/dispatch.h"
+
+namespace softndk::provider {
+
+const ObjectType Adapter::kType = {
+    .name = "adapter",
+    .ndk_type = NdkObjectTypeAdapter,
+    .begin_close = [](Object&) noexcept { SOFTNDK_UNREACHABLE(); },  // R-NDIS-01
+    .retire = Adapter::retire,
+    .destroy = [](Object&) noexcept { SOFTNDK_UNREACHABLE(); },
+};
+
+Adapter::Adapter(MiniportAdapter& miniport, NDK_VERSION version) noexcept
+    : NDK_ADAPTER{},
+      Object(kType, *this),
+      miniport_(miniport),
+      info_(make_adapter_info(miniport.device().caps(), miniport.settings(), version)) {
+  init_header(Header, NdkObjectTypeAdapter, version);
+  Dispatch = &kAdapterDispatch;
+}
+
+expected<Adapter*, NTSTATUS> Adapter::open(MiniportAdapter& miniport, NDK_VERSION version) noexcept {
+  Owned<Adapter> adapter = try_make<Adapter>(miniport, version);
+  if (adapter == nullptr) return unexpected(STATUS_INSUFFICIENT_RESOURCES);
+  return adapter.release();
+}
+
+void Adapter::close_and_wait() noexcept {
+  release(RefReason::consumer);
+  unreferenced_.wait();
+  Owned<Adapter> gone(this);
+}
+
+void Adapter::retire(Object& object) noexcept {
+  static_cast<Adapter&>(object).unreferenced_.open();
+}
+
+NTSTATUS Adapter::check_creatable() const noexcept {
+  return miniport_.is_enabled() ? STATUS_SUCCESS : STATUS_DEVICE_NOT_READY;
+}
+
+Completions& completions_of(Adapter& adapter) noexcept {
+  return adapter.miniport().completions();
+}
+Completions& completions_of(Object& object) noexcept {
+  return completions_of(object.adapter());
+}
+
+}  // namespace softndk::provider

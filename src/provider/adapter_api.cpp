@@ -1,0 +1,95 @@
+// The functions in an adapter's dispatch table.
+#include "provider/api.h"
+#include "provider/connector.h"
+#include "provider/cq.h"
+#include "provider/dispatch.h"
+#include "provider/listener.h"
+#include "provider/pd.h"
+
+namespace softndk::provider {
+namespace {
+
+Adapter& ours(NDK_ADAPTER* adapter) noexcept {
+  return *static_cast<Adapter*>(adapter);
+}
+
+/// PASSIVE_LEVEL; R-QAI-01..R-QAI-04.
+NTSTATUS query_adapter_info(NDK_ADAPTER* adapter, NDK_ADAPTER_INFO* info, ULONG* size_bytes) noexcept {
+  enter_passive("NdkQueryAdapterInfo");
+  return copy_adapter_info(ours(adapter).info(), info, size_bytes);
+}
+
+NTSTATUS create_cq(NDK_ADAPTER* adapter, ULONG depth, NDK_FN_CQ_NOTIFICATION_CALLBACK notification, PVOID cq_context,
+                   GROUP_AFFINITY* affinity, NDK_FN_CREATE_COMPLETION completion, PVOID context, NDK_CQ** cq) noexcept {
+  enter("NdkCreateCq");
+  Adapter& self = ours(adapter);
+  if (completion == nullptr || cq == nullptr) return STATUS_INVALID_PARAMETER;
+  if (depth == 0 || depth > self.info().MaxCqDepth) return STATUS_INVALID_PARAMETER;  // R-CQ-01, R-CQ-02
+  if (const NTSTATUS status = self.check_creatable(); !NT_SUCCESS(status)) return status;
+  const std::uint64_t mask = affinity != nullptr && affinity->Group == 0 ? affinity->Mask : 0;
+  return create({self, {}, completion, context}, cq,
+                [&] { return Cq::create(self, depth, mask, notification, cq_context); });
+}
+
+NTSTATUS create_pd(NDK_ADAPTER* adapter, NDK_FN_CREATE_COMPLETION completion, PVOID context, NDK_PD** pd) noexcept {
+  enter("NdkCreatePd");
+  Adapter& self = ours(adapter);
+  if (completion == nullptr || pd == nullptr) return STATUS_INVALID_PARAMETER;
+  if (const NTSTATUS status = self.check_creatable(); !NT_SUCCESS(status)) return status;
+  return create({self, {}, completion, context}, pd, [&] { return Pd::create(self); });
+}
+
+/// Not offered yet.
+NTSTATUS create_shared_endpoint(NDK_ADAPTER*, const SOCKADDR*, ULONG, NDK_FN_CREATE_COMPLETION, PVOID,
+                                NDK_SHARED_ENDPOINT**) noexcept {
+  enter("NdkCreateSharedEndpoint");
+  return STATUS_NOT_SUPPORTED;
+}
+
+/// R-CONN-01..R-CONN-26: the contract is create()'s, the object Connector's.
+NTSTATUS create_connector(NDK_ADAPTER* adapter, NDK_FN_CREATE_COMPLETION completion, PVOID context,
+                          NDK_CONNECTOR** connector) noexcept {
+  enter("NdkCreateConnector");
+  Adapter& self = ours(adapter);
+  if (completion == nullptr || connector == nullptr) return STATUS_INVALID_PARAMETER;  // R-IRQL-04
+  if (const NTSTATUS status = self.check_creatable(); !NT_SUCCESS(status)) return status;
+  return create({self, {}, completion, context}, connector, [&] { return Connector::create(self); });
+}
+
+NTSTATUS create_listener(NDK_ADAPTER* adapter, NDK_FN_CONNECT_EVENT_CALLBACK event, PVOID event_context,
+                         NDK_FN_CREATE_COMPLETION completion, PVOID context, NDK_LISTENER** listener) noexcept {
+  enter("NdkCreateListener");
+  Adapter& self = ours(adapter);
+  if (completion == nullptr || listener == nullptr) return STATUS_INVALID_PARAMETER;
+  if (const NTSTATUS status = self.check_creatable(); !NT_SUCCESS(status)) return status;
+  return create({self, {}, completion, context}, listener,
+                [&] { return Listener::create(self, event, event_context); });
+}
+
+/// Not offered yet; the output arguments stay as they are.
+NTSTATUS build_lam(NDK_ADAPTER*, MDL*, SIZE_T, NDK_FN_REQUEST_COMPLETION, PVOID, NDK_LOGICAL_ADDRESS_MAPPING*, ULONG*,
+                   ULONG*) noexcept {
+  enter("NdkBuildLAM");
+  return STATUS_NOT_SUPPORTED;
+}
+
+/// No mapping was ever built, so there is none to release.
+void release_lam(NDK_ADAPTER*, NDK_LOGICAL_ADDRESS_MAPPING*) noexcept {
+  enter("NdkReleaseLAM");
+}
+
+}  // namespace
+
+const NDK_ADAPTER_DISPATCH kAdapterDispatch = {
+    .NdkQueryExtension = query_extension,
+    .NdkQueryAdapterInfo = query_adapter_info,
+    .NdkCreateCq = create_cq,
+    .NdkCreatePd = create_pd,
+    .NdkCreateSharedEndpoint = create_shared_endpoint,
+    .NdkCreateConnector = create_connector,
+    .NdkCreateListener = create_listener,
+    .NdkBuildLAM = build_lam,
+    .NdkReleaseLAM = release_lam,
+};
+
+}  // namespace softndk::provider

@@ -1,0 +1,95 @@
+#include "provider/adapter_info.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "provider/work_translation.h"
+
+namespace softndk::provider {
+namespace {
+
+constexpr ULONG kLargeRequestBytes = 65536;  // a hint: from here on read and write beat send and receive
+constexpr ULONG kFrmrPageCountMin = 16;      // R-QAI-07
+
+ULONG adapter_flags(const rdma::DeviceCaps& caps) {
+  // RDMA_READ_SINK_NOT_REQUIRED: consumers refuse an adapter without it (R-QAI-09). Resize, moderation and local
+  // invalidation are not announced while their functions answer STATUS_NOT_SUPPORTED; direct placement gives no order
+  // of bytes (R-RDMA-05).
+  ULONG flags = NDK_ADAPTER_FLAG_RDMA_READ_SINK_NOT_REQUIRED;
+  if (caps.loopback) flags |= NDK_ADAPTER_FLAG_LOOPBACK_CONNECTIONS_SUPPORTED;  // R-CNCT-15
+  return flags;
+}
+
+}  // namespace
+
+NDK_ADAPTER_INFO make_adapter_info(const rdma::DeviceCaps& caps, const Settings& settings,
+                                   NDK_VERSION version) noexcept {
+  NDK_ADAPTER_INFO info{};
+  info.Version = version;  // R-QAI-05
+  info.VendorId = settings.vendor_id;
+  info.DeviceId = settings.device_id;
+  info.MaxRegistrationSize = caps.registration_bytes_max;
+  info.MaxWindowSize = 0;  // no windows yet
+  info.FRMRPageCount = std::max(caps.fast_register_pages_max, kFrmrPageCountMin);
+  info.MaxInitiatorRequestSge = std::min(caps.initiator_sge_max, kSgesMax);
+  info.MaxReceiveRequestSge = std::min(caps.receive_sge_max, kSgesMax);
+  info.MaxReadRequestSge = std::min(caps.read_sge_max, kSgesMax);  // R-QAI-08
+  info.MaxTransferLength = caps.message_bytes_max;
+  info.MaxInlineDataSize = std::min(caps.inline_bytes_max, kInlineBytesMax);
+  info.MaxInboundReadLimit = caps.inbound_read_limit_max;
+  info.MaxOutboundReadLimit = caps.outbound_read_limit_max;
+  info.MaxReceiveQueueDepth = caps.receive_queue_depth_max;
+  info.MaxInitiatorQueueDepth = caps.initiator_queue_depth_max;
+  info.MaxSrqDepth = 0;  // no shared receive queues yet (R-QAI-10)
+  info.MaxCqDepth = caps.cq_depth_max;
+  info.LargeRequestThreshold = kLargeRequestBytes;
+  info.MaxCallerData = caps.private_data_max;
+  info.MaxCalleeData = caps.private_data_max;
+  info.AdapterFlags = adapter_flags(caps);
+  info.RdmaTechnology = NdkiWarp;  // R-INF-02
+  return info;
+}
+
+NTSTATUS copy_adapter_info(const NDK_ADAPTER_INFO& info, NDK_ADAPTER_INFO* to, ULONG* size_bytes) noexcept {
+  if (size_bytes == nullptr) return STATUS_INVALID_PARAMETER;
+  const ULONG required = info.Version.Major == 1 ? kAdapterInfoBytesV1 : kAdapterInfoBytesV2;
+  if (*size_bytes < required) {
+    *size_bytes = required;
+    return STATUS_BUFFER_TOO_SMALL;
+  }
+  if (to == nullptr) return STATUS_INVALID_PARAMETER;
+  // Whoever has room for RdmaTechnology gets it, also with major 1: a public consumer opens 1.0 and reads it.
+  const ULONG written = *size_bytes >= kAdapterInfoBytesV2 ? kAdapterInfoBytesV2 : required;
+  std::memcpy(to, &info, written);
+  *size_bytes = written;
+  return STATUS_SUCCESS;
+}
+
+NDIS_NDK_CAPABILITIES make_capabilities(const Settings& settings, NDK_ADAPTER_INFO& info) noexcept {
+  NDIS_NDK_CAPABILITIES to{};
+  to.Header.Type = NDIS_OBJECT_TYPE_DEFAULT;
+  to.Header.Revision = NDIS_NDK_CAPABILITIES_REVISION_1;
+  to.Header.Size = NDIS_SIZEOF_NDK_CAPABILITIES_REVISION_1;
+  to.MaxQpCount = settings.qp_count_max;
+  to.MaxCqCount = settings.cq_count_max;
+  to.MaxMrCount = settings.mr_count_max;
+  to.MaxPdCount = settings.pd_count_max;
+  to.MaxMwCount = 0;
+  to.MaxSrqCount = 0;
+  to.NdkInfo = &info;
+  return to;
+}
+
+NDK_VERSION negotiate(const Settings& settings, NDK_VERSION asked) noexcept {
+  NDK_VERSION granted{};
+  if (asked.Major == 1) {
+    granted = {1, settings.minor_max_of_1};
+  } else if (asked.Major == 2) {
+    granted = {2, settings.minor_max_of_2};
+  } else {
+    return {};
+  }
+  return asked.Minor <= granted.Minor ? granted : NDK_VERSION{};
+}
+
+}  // namespace softndk::provider

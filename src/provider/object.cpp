@@ -1,0 +1,106 @@
+#include "provider/object.h"
+
+#include "base/log.h"
+#include "provider/adapter.h"
+
+namespace softndk::provider {
+
+Object::Object(const ObjectType& type, Adapter& adapter) noexcept : type_(type), adapter_(adapter) {
+  by_reason_[static_cast<unsigned>(RefReason::consumer)] = 1;
+}
+
+void Object::add_ref(RefReason reason) noexcept {
+  by_reason_[static_cast<unsigned>(reason)].fetch_add(1);
+  const std::uint32_t before = references_.fetch_add(1);
+  SOFTNDK_CHECK(before != 0);
+}
+
+bool Object::try_add_ref(RefReason reason) noexcept {
+  if (closing_.load()) return false;
+  std::uint32_t now = references_.load();
+  do {
+    if (now == 0) return false;
+  } while (!references_.compare_exchange_weak(now, now + 1));
+  by_reason_[static_cast<unsigned>(reason)].fetch_add(1);
+  return true;
+}
+
+bool Object::drop(RefReason reason) noexcept {
+  const std::uint32_t of_reason = by_reason_[static_cast<unsigned>(reason)].fetch_sub(1);
+  SOFTNDK_CHECK(of_reason != 0);
+  return references_.fetch_sub(1) == 1;
+}
+
+void Object::release(RefReason reason) noexcept {
+  if (!drop(reason)) return;
+  if (type_.ndk_type == NdkObjectTypeAdapter) {
+    type_.retire(*this);  // lets the waiting close go on: the adapter may be gone (R-NDIS-01: it has no completion)
+    return;
+  }
+  // Not inside the consumer's close call: its completion is called from nobody's call (R-CLS-01).
+  if (retire()) close_delivery_.queue();
+}
+
+std::uint32_t Object::references(RefReason reason) const noexcept {
+  return by_reason_[static_cast<unsigned>(reason)].load();
+}
+
+NTSTATUS Object::close(NDK_FN_CLOSE_COMPLETION completion, PVOID context) noexcept {
+  if (closing_.exchange(true)) {
+    log(LogLevel::error, "%s %p is closed a second time", type_.name, static_cast<void*>(this));
+    panic(__FILE__, __LINE__, "double close (R-CLS-26)");
+  }
+  const CompletionMode mode = completions_of(adapter_).choose(CompletionKind::close);
+  close_completion_ = completion;
+  close_context_ = context;
+  add_ref(RefReason::callback);  // begin_close may cause the last event of a device before it returns
+  type_.begin_close(*this);
+  release(RefReason::consumer);
+  if (!drop(RefReason::callback) || !retire()) return STATUS_PENDING;
+  if (mode == CompletionMode::inlined) {
+    finish_close();
+    return STATUS_SUCCESS;
+  }
+  return completions_of(adapter_).deliver(mode, close_delivery_);
+}
+
+bool Object::retire() noexcept {
+  type_.retire(*this);
+  return retiring_parties_.fetch_sub(1) == 1;
+}
+
+void Object::retired() noexcept {
+  // The other party is our own call of type_.retire: as long as it runs the device's object must not be destroyed.
+  if (retiring_parties_.fetch_sub(1) == 1) close_delivery_.queue();
+}
+
+void Object::deliver_close(Delivery& delivery) noexcept {
+  Object& self = static_cast<CloseDelivery&>(delivery).owner;
+  self.close_completion_(self.close_context_);
+  self.finish_close();  // R-CLS-07, R-CLS-15: only now
+}
+
+void Object::finish_close() noexcept {
+  // The memory goes first, for the device's part of an object refers to those of its antecedents; then they go, the
+  // adapter, which waits for this (R-CLS-13), among them.
+  auto antecedents = std::move(antecedents_);
+  type_.destroy(*this);
+}
+
+void Object::hold_antecedent(Object& antecedent) noexcept {
+  for (Ref<Object>& slot : antecedents_) {
+    if (slot) continue;
+    slot = Ref<Object>(antecedent, RefReason::successor);
+    return;
+  }
+  SOFTNDK_UNREACHABLE();
+}
+
+Ref<Object> Object::take_antecedent(Object& antecedent) noexcept {
+  for (Ref<Object>& slot : antecedents_) {
+    if (slot.get() == &antecedent) return std::move(slot);
+  }
+  return {};
+}
+
+}  // namespace softndk::provider

@@ -1,0 +1,91 @@
+// The functions in a protection domain's dispatch table.
+#include "provider/api.h"
+#include "provider/dispatch.h"
+#include "provider/mr.h"
+#include "provider/pd.h"
+#include "provider/qp.h"
+
+namespace softndk::provider {
+namespace {
+
+Pd& ours(NDK_PD* pd) noexcept {
+  return *static_cast<Pd*>(pd);
+}
+
+/// Regions for fast registration are not offered yet.
+NTSTATUS create_mr(NDK_PD* pd, BOOLEAN fast_register, NDK_FN_CREATE_COMPLETION completion, PVOID context,
+                   NDK_MR** mr) noexcept {
+  enter("NdkCreateMr");
+  Pd& self = ours(pd);
+  if (completion == nullptr || mr == nullptr) return STATUS_INVALID_PARAMETER;
+  if (fast_register) return STATUS_NOT_SUPPORTED;
+  if (const NTSTATUS status = self.adapter().check_creatable(); !NT_SUCCESS(status)) return status;
+  return create({self, {}, completion, context}, mr, [&] { return Mr::create(self); });
+}
+
+/// Not offered yet (MaxMwCount is 0).
+NTSTATUS create_mw(NDK_PD*, NDK_FN_CREATE_COMPLETION, PVOID, NDK_MW**) noexcept {
+  enter("NdkCreateMw");
+  return STATUS_NOT_SUPPORTED;
+}
+
+/// Not offered yet (MaxSrqDepth is 0, R-QAI-10).
+NTSTATUS create_srq(NDK_PD*, ULONG, ULONG, ULONG, NDK_FN_SRQ_NOTIFICATION_CALLBACK, PVOID, GROUP_AFFINITY*,
+                    NDK_FN_CREATE_COMPLETION, PVOID, NDK_SRQ**) noexcept {
+  enter("NdkCreateSrq");
+  return STATUS_NOT_SUPPORTED;
+}
+
+NTSTATUS create_qp(NDK_PD* pd, NDK_CQ* receive_cq, NDK_CQ* initiator_cq, PVOID qp_context, ULONG receive_depth,
+                   ULONG initiator_depth, ULONG receive_sge_max, ULONG initiator_sge_max, ULONG inline_bytes_max,
+                   NDK_FN_CREATE_COMPLETION completion, PVOID context, NDK_QP** qp) noexcept {
+  enter("NdkCreateQp");
+  Pd& self = ours(pd);
+  if (completion == nullptr || qp == nullptr || receive_cq == nullptr || initiator_cq == nullptr) {
+    return STATUS_INVALID_PARAMETER;
+  }
+  const NDK_ADAPTER_INFO& info = self.adapter().info();
+  if (receive_depth > info.MaxReceiveQueueDepth || initiator_depth > info.MaxInitiatorQueueDepth ||
+      receive_sge_max > info.MaxReceiveRequestSge || initiator_sge_max > info.MaxInitiatorRequestSge ||
+      inline_bytes_max > info.MaxInlineDataSize) {
+    return STATUS_INVALID_PARAMETER;  // R-QP-01
+  }
+  Cq& receive = *static_cast<Cq*>(receive_cq);
+  Cq& initiator = *static_cast<Cq*>(initiator_cq);
+  if (&receive.adapter() != &self.adapter() || &initiator.adapter() != &self.adapter()) {
+    return STATUS_INVALID_PARAMETER;  // R-OBJ-14
+  }
+  if (const NTSTATUS status = self.adapter().check_creatable(); !NT_SUCCESS(status)) return status;
+  const QpLimits limits{receive_depth, initiator_depth, receive_sge_max, initiator_sge_max, inline_bytes_max};
+  return create({self, {&receive, &initiator}, completion, context}, qp,
+                [&] { return Qp::create(self, receive, initiator, qp_context, limits); });
+}
+
+/// Not offered yet.
+NTSTATUS create_qp_with_srq(NDK_PD*, NDK_CQ*, NDK_CQ*, NDK_SRQ*, PVOID, ULONG, ULONG, ULONG, NDK_FN_CREATE_COMPLETION,
+                            PVOID, NDK_QP**) noexcept {
+  enter("NdkCreateQpWithSrq");
+  return STATUS_NOT_SUPPORTED;
+}
+
+/// No logical addresses yet: the token is 0, which is never valid (R-MR-15), so a request that carries it fails as one
+/// with any other bad token does.
+void get_privileged_token(NDK_PD*, UINT32* token) noexcept {
+  enter("NdkGetPrivilegedMemoryRegionToken");
+  if (token != nullptr) *token = 0;
+}
+
+}  // namespace
+
+const NDK_PD_DISPATCH kPdDispatch = {
+    .NdkClosePd = close_object<NDK_PD, Pd>,
+    .NdkQueryExtension = query_extension,
+    .NdkCreateMr = create_mr,
+    .NdkCreateMw = create_mw,
+    .NdkCreateSrq = create_srq,
+    .NdkCreateQp = create_qp,
+    .NdkCreateQpWithSrq = create_qp_with_srq,
+    .NdkGetPrivilegedMemoryRegionToken = get_privileged_token,
+};
+
+}  // namespace softndk::provider

@@ -1,0 +1,79 @@
+#include "provider/qp.h"
+
+#include "provider/dispatch.h"
+#include "provider/status.h"
+
+namespace softndk::provider {
+
+const ObjectType Qp::kType = {
+    .name = "qp",
+    .ndk_type = NdkObjectTypeQp,
+    // Cancels at once what is outstanding, although a connector over it may keep the close waiting (R-CLS-05).
+    .begin_close = [](Object& object) noexcept { static_cast<Qp&>(object).flush(); },
+    // No connector is bound any more. The device's last event comes when every request has its entry (R-CLS-21).
+    .retire = [](Object& object) noexcept { static_cast<Qp&>(object).device_->close(); },
+    .destroy = [](Object& object) noexcept { Owned<Qp> gone(static_cast<Qp*>(&object)); },
+};
+
+Qp::Qp(Pd& pd, Cq& receive_cq, Cq& initiator_cq, InstanceCount::Ticket ticket) noexcept
+    : NDK_QP{}, Object(kType, pd.adapter()), ticket_(std::move(ticket)) {
+  init_header(Header, NdkObjectTypeQp, pd.adapter().version());
+  Dispatch = &kQpDispatch;
+  hold_antecedent(pd);
+  hold_antecedent(receive_cq);
+  hold_antecedent(initiator_cq);
+}
+
+expected<NDK_QP*, NTSTATUS> Qp::create(Pd& pd, Cq& receive_cq, Cq& initiator_cq, PVOID context,
+                                       const QpLimits& limits) noexcept {
+  InstanceCount::Ticket ticket = pd.adapter().miniport().qps.take();
+  if (!ticket) return unexpected(STATUS_INSUFFICIENT_RESOURCES);
+  Owned<Qp> qp = try_make<Qp>(pd, receive_cq, initiator_cq, std::move(ticket));
+  if (qp == nullptr) return unexpected(STATUS_INSUFFICIENT_RESOURCES);
+  auto device = pd.adapter().device().create_qp(pd.device(),
+                                                {.receive_cq = &receive_cq.device(),
+                                                 .initiator_cq = &initiator_cq.device(),
+                                                 .context = context,
+                                                 .receive_depth = limits.receive_depth,
+                                                 .initiator_depth = limits.initiator_depth,
+                                                 .receive_sge_max = limits.receive_sge_max,
+                                                 .initiator_sge_max = limits.initiator_sge_max,
+                                                 .inline_bytes_max = limits.inline_bytes_max},
+                                                qp->sink_);
+  if (!device) return unexpected(to_ntstatus(device.error()));
+  qp->device_ = std::move(*device);
+  return qp.release();
+}
+
+NTSTATUS Qp::refuse_post(NTSTATUS status) noexcept {
+  device_->start_deferred();
+  return status;
+}
+
+NTSTATUS Qp::post(rdma::Operation operation, PVOID context, const NDK_SGE* sges, ULONG count, UINT64 remote_address,
+                  UINT32 remote_token, ULONG flags) noexcept {
+  const auto work_flags = translate_flags(flags, operation, adapter().version(), adapter().device().caps());
+  if (!work_flags || (sges == nullptr && count != 0)) return refuse_post(STATUS_INVALID_PARAMETER);
+  SgeList list;
+  if (!list.translate(sges, count)) {
+    const bool collected = work_flags->inline_data && list.collect_inline(sges, count);
+    if (!collected) return refuse_post(STATUS_DATA_OVERRUN);  // R-WR-14, R-INL-04
+  }
+  const auto posted = device_->post_send({.operation = operation,
+                                          .flags = *work_flags,
+                                          .context = context,
+                                          .sges = list.entries(),
+                                          .remote_address = remote_address,
+                                          .remote_token = remote_token});
+  return posted ? STATUS_SUCCESS : to_ntstatus(posted.error());  // the device starts what was deferred if it refuses
+}
+
+NTSTATUS Qp::post_receive(PVOID context, const NDK_SGE* sges, ULONG count) noexcept {
+  if (sges == nullptr && count != 0) return STATUS_INVALID_PARAMETER;
+  SgeList list;
+  if (!list.translate(sges, count)) return STATUS_DATA_OVERRUN;
+  const auto posted = device_->post_receive({.context = context, .sges = list.entries()});
+  return posted ? STATUS_SUCCESS : to_ntstatus(posted.error());
+}
+
+}  // namespace softndk::provider

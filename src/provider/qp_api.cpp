@@ -1,0 +1,88 @@
+// The functions in a queue pair's dispatch table. The token of send-and-invalidate stands after the flags, unlike that
+// of read and write (C-47).
+#include "provider/api.h"
+#include "provider/dispatch.h"
+#include "provider/qp.h"
+
+namespace softndk::provider {
+namespace {
+
+Qp& ours(NDK_QP* qp) noexcept {
+  return *static_cast<Qp*>(qp);
+}
+
+void flush(NDK_QP* qp) noexcept {
+  enter("NdkFlush");
+  ours(qp).flush();
+}
+
+NTSTATUS send(NDK_QP* qp, PVOID context, const NDK_SGE* sges, ULONG count, ULONG flags) noexcept {
+  enter("NdkSend");
+  ours(qp).initiator.assume();
+  return ours(qp).post(rdma::Operation::send, context, sges, count, 0, 0, flags);
+}
+
+NTSTATUS receive(NDK_QP* qp, PVOID context, const NDK_SGE* sges, ULONG count) noexcept {
+  enter("NdkReceive");
+  ours(qp).receiver.assume();
+  return ours(qp).post_receive(context, sges, count);
+}
+
+NTSTATUS read(NDK_QP* qp, PVOID context, const NDK_SGE* sges, ULONG count, UINT64 remote_address, UINT32 remote_token,
+              ULONG flags) noexcept {
+  enter("NdkRead");
+  ours(qp).initiator.assume();
+  return ours(qp).post(rdma::Operation::read, context, sges, count, remote_address, remote_token, flags);
+}
+
+NTSTATUS write(NDK_QP* qp, PVOID context, const NDK_SGE* sges, ULONG count, UINT64 remote_address, UINT32 remote_token,
+               ULONG flags) noexcept {
+  enter("NdkWrite");
+  ours(qp).initiator.assume();
+  return ours(qp).post(rdma::Operation::write, context, sges, count, remote_address, remote_token, flags);
+}
+
+// Not offered yet. A failed post starts what was deferred before it, these too (R-DEF-03).
+
+NTSTATUS bind(NDK_QP* qp, PVOID, NDK_MR*, NDK_MW*, PVOID, SIZE_T, ULONG) noexcept {
+  enter("NdkBind");
+  ours(qp).initiator.assume();
+  return ours(qp).refuse_post(STATUS_NOT_SUPPORTED);
+}
+
+NTSTATUS fast_register(NDK_QP* qp, PVOID, NDK_MR*, ULONG, const NDK_LOGICAL_ADDRESS*, ULONG, SIZE_T, PVOID,
+                       ULONG) noexcept {
+  enter("NdkFastRegister");
+  ours(qp).initiator.assume();
+  return ours(qp).refuse_post(STATUS_NOT_SUPPORTED);
+}
+
+NTSTATUS invalidate(NDK_QP* qp, PVOID, NDK_OBJECT_HEADER*, ULONG) noexcept {
+  enter("NdkInvalidate");
+  ours(qp).initiator.assume();
+  return ours(qp).refuse_post(STATUS_NOT_SUPPORTED);
+}
+
+NTSTATUS send_and_invalidate(NDK_QP* qp, PVOID, const NDK_SGE*, ULONG, ULONG, UINT32) noexcept {
+  enter("NdkSendAndInvalidate");
+  ours(qp).initiator.assume();
+  return ours(qp).refuse_post(STATUS_NOT_SUPPORTED);
+}
+
+}  // namespace
+
+const NDK_QP_DISPATCH kQpDispatch = {
+    .NdkCloseQp = close_object<NDK_QP, Qp>,
+    .NdkQueryExtension = query_extension,
+    .NdkFlush = flush,
+    .NdkSend = send,
+    .NdkReceive = receive,
+    .NdkBind = bind,
+    .NdkFastRegister = fast_register,
+    .NdkInvalidate = invalidate,
+    .NdkRead = read,
+    .NdkWrite = write,
+    .NdkSendAndInvalidate = send_and_invalidate,
+};
+
+}  // namespace softndk::provider

@@ -1,0 +1,50 @@
+#pragma once
+// What a user may choose about the provider. The values are those of the settings table; they are read once, when an
+// adapter is initialised.
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+namespace softndk::provider {
+
+/// When the result of a call reaches the consumer (R-CONN-25). `inlined` returns it; the next three return
+/// STATUS_PENDING and call back: `nested` inside the call, `early` on another thread before the call returns, `later`
+/// after it has returned. `mixed` draws one of these four for each call from the seed.
+enum class CompletionMode : std::uint8_t { inlined, nested, early, later, mixed };
+
+/// The four kinds of call that choose for themselves. A result that only the network or the device knows comes when
+/// it comes, whatever the mode: the policy governs results that are known before the call returns.
+enum class CompletionKind : std::uint8_t { create, close, local_request, network_request };
+
+struct Settings {
+  CompletionMode create = CompletionMode::inlined;
+  CompletionMode close = CompletionMode::inlined;          // R-CLS-17
+  CompletionMode local_request = CompletionMode::inlined;  // R-REQ-08
+  CompletionMode network_request = CompletionMode::later;  // R-REQ-08
+  /// Overrides the four above.
+  std::optional<CompletionMode> policy;
+  std::uint64_t seed = 1;  ///< for `mixed`; the same seed draws the same modes in the same order of calls
+
+  /// Highest minors of the two majors; a profile may lower them (R-VER-02).
+  std::uint16_t minor_max_of_1 = 2;
+  std::uint16_t minor_max_of_2 = 1;
+
+  std::uint32_t vendor_id = 0;
+  std::uint32_t device_id = 1;
+  bool network_direct = true;  ///< the *NetworkDirect keyword (R-PNP-01)
+
+  /// Objects of each kind on one adapter (NDIS_NDK_CAPABILITIES; R-NDIS-14).
+  std::uint32_t qp_count_max = 65536;
+  std::uint32_t cq_count_max = 65536;
+  std::uint32_t mr_count_max = 1u << 20;
+  std::uint32_t pd_count_max = 65536;
+
+  CompletionMode mode(CompletionKind kind) const noexcept;
+};
+
+/// The one spelling of the modes: "inline", "nested", "early", "later", "mixed" or "mixed(SEED)"; the seed, decimal,
+/// replaces settings.seed. False: not one of these, and nothing has changed.
+bool parse_policy(std::string_view text, Settings& settings) noexcept;
+const char* to_string(CompletionMode mode) noexcept;
+
+}  // namespace softndk::provider
