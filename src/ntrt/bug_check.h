@@ -39,6 +39,9 @@ struct BugReport {
 using BugCheckHook = void (*)(void* context, const BugReport& report) noexcept;
 void set_bug_check_hook(BugCheckHook hook, void* context) noexcept;
 
+/// Whether a driver's failed NT_ASSERT is a bug check (at first) or only a line in the log.
+void set_assertions_fatal(bool fatal) noexcept;
+
 /// "name+0x12 (module)" of a code address, for reports; `to` is always terminated.
 void describe_code_address(const void* address, char* to, std::size_t size_bytes) noexcept;
 

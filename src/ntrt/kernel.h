@@ -1,6 +1,7 @@
 #pragma once
 // The running runtime: which world it stands on, and the parts that need one. Events, locks and rundown references need
 // no start; whatever blocks, wakes, defers or spawns does.
+#include <atomic>
 #include <optional>
 
 #include "base/alloc.h"
@@ -54,6 +55,9 @@ class Kernel {
   io::Executor& executor() noexcept { return world_->executor; }
   io::Network& network() noexcept { return world_->network; }
   const KernelOptions& options() const noexcept { return options_; }
+  io::TimeNs started_ns() const noexcept { return started_ns_; }
+  /// 0, 1, 2, ...: spreads over the processors what has no preference.
+  unsigned next_processor() noexcept { return next_processor_.fetch_add(1, std::memory_order_relaxed); }
 
   void at_stop(StopAction& action) noexcept SOFTNDK_EXCLUDES(mutex_);
   void cancel_at_stop(StopAction& action) noexcept SOFTNDK_EXCLUDES(mutex_);
@@ -65,14 +69,18 @@ class Kernel {
   HandleTable& handles() noexcept { return *handles_; }
 
  private:
+  void drop_parts() noexcept;
+
   std::optional<io::World> world_;  // constant between start and stop, like all but the list
   KernelOptions options_;
+  io::TimeNs started_ns_ = 0;
   Owned<HandleTable> handles_;
   Owned<ThreadTable> threads_;
   Owned<WorkerPool> workers_;
   Owned<DpcQueues> dpcs_;
   Owned<TimerQueue> timers_;
 
+  std::atomic<unsigned> next_processor_{0};
   Mutex mutex_;
   IntrusiveList<StopAction> stop_actions_ SOFTNDK_GUARDED_BY(mutex_);
 };
@@ -81,5 +89,11 @@ class Kernel {
 Kernel& kernel() noexcept;
 /// The same, or null.
 Kernel* kernel_if_running() noexcept;
+
+/// A point at which simulation may let another thread run. Entry points that consumers call have one, so that a seed
+/// can order them; never call it with a base Mutex held.
+inline void scheduling_point() noexcept {
+  if (Kernel* running = kernel_if_running()) running->executor().yield();
+}
 
 }  // namespace softndk::ntrt

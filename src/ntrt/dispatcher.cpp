@@ -1,0 +1,286 @@
+#include "ntrt/dispatcher.h"
+
+#include <algorithm>
+#include <array>
+
+#include "ntrt/bug_check.h"
+#include "ntrt/irql.h"
+#include "ntrt/kernel.h"
+
+namespace softndk::ntrt {
+namespace {
+
+ObjectKind kind_of(const DISPATCHER_HEADER& header) {
+  return static_cast<ObjectKind>(header.Type);
+}
+
+/// The buckets of several objects, all locked or none; in ascending order, each once.
+class BucketSet {
+ public:
+  BucketSet(void* const* objects, unsigned count) {
+    for (unsigned i = 0; i < count; ++i)
+      buckets_[i] = &wait_bucket(objects[i]);
+    std::sort(buckets_.begin(), buckets_.begin() + count);
+    count_ = static_cast<unsigned>(std::unique(buckets_.begin(), buckets_.begin() + count) - buckets_.begin());
+  }
+  // The analysis knows no sets of locks.
+  void lock() SOFTNDK_NO_ANALYSIS {
+    for (unsigned i = 0; i < count_; ++i)
+      buckets_[i]->mutex.lock();
+  }
+  void unlock() SOFTNDK_NO_ANALYSIS {
+    for (unsigned i = count_; i > 0; --i)
+      buckets_[i - 1]->mutex.unlock();
+  }
+
+ private:
+  std::array<WaitBucket*, MAXIMUM_WAIT_OBJECTS> buckets_;
+  unsigned count_ = 0;
+};
+
+void take(DISPATCHER_HEADER& header) {
+  if (resets_itself(kind_of(header))) header.SignalState = 0;
+}
+
+/// One call of KeWaitFor...: its objects, its blocks, and how it ends.
+class Wait {
+ public:
+  Wait(void* const* objects, unsigned count, WAIT_TYPE type, const void* caller)
+      : objects_(objects), count_(count), type_(type), caller_(caller), buckets_(objects, count) {
+    for (unsigned i = 0; i < count; ++i)
+      check_is_waitable(objects[i]);
+  }
+
+  NTSTATUS run(bool poll, io::TimeNs deadline_ns) {
+    buckets_.lock();
+    const int at_once = try_take();
+    if (at_once != Waiter::kWaiting || poll) {
+      buckets_.unlock();
+      return at_once != Waiter::kWaiting ? at_once : STATUS_TIMEOUT;
+    }
+    link();
+    buckets_.unlock();
+
+    Parking parking(count_ == 1 ? to_string(kind_of(header(0))) : "several objects, the first", objects_[0],
+                    deadline_ns, caller_);
+    for (;;) {
+      const bool in_time = waiter_.satisfied_by.load() != Waiter::kWaiting || parking.park();
+      // Also when a signal was handed over: whoever did it holds the bucket until it is done with our block.
+      buckets_.lock();
+      int by = waiter_.satisfied_by.load();
+      if (by == Waiter::kWaiting && type_ == WaitAll) by = try_take();
+      if (by != Waiter::kWaiting || !in_time) {
+        unlink();
+        buckets_.unlock();
+        return by != Waiter::kWaiting ? by : STATUS_TIMEOUT;
+      }
+      buckets_.unlock();
+    }
+  }
+
+ private:
+  DISPATCHER_HEADER& header(unsigned i) const { return *static_cast<DISPATCHER_HEADER*>(objects_[i]); }
+
+  void check_is_waitable(const void* object) const {
+    if (object == nullptr) bug_check(BugCode::bad_object, "waiting for a null object");
+    switch (kind_of(*static_cast<const DISPATCHER_HEADER*>(object))) {
+      case ObjectKind::notification_event:
+      case ObjectKind::synchronization_event:
+      case ObjectKind::thread:
+      case ObjectKind::notification_timer:
+      case ObjectKind::synchronization_timer:
+        return;
+    }
+    bug_check(BugCode::bad_object, "waiting for %p, which is no event, timer or thread (freed, or never initialised)",
+              object);
+  }
+
+  int try_take() {  // all buckets locked
+    if (type_ == WaitAny) {
+      for (unsigned i = 0; i < count_; ++i) {
+        if (header(i).SignalState == 0) continue;
+        take(header(i));
+        return static_cast<int>(i);
+      }
+      return Waiter::kWaiting;
+    }
+    for (unsigned i = 0; i < count_; ++i) {
+      if (header(i).SignalState == 0) return Waiter::kWaiting;
+    }
+    for (unsigned i = 0; i < count_; ++i)
+      take(header(i));
+    return 0;
+  }
+
+  void link() SOFTNDK_NO_ANALYSIS {
+    for (unsigned i = 0; i < count_; ++i) {
+      blocks_[i].object = objects_[i];
+      blocks_[i].waiter = &waiter_;
+      blocks_[i].index = static_cast<int>(i);
+      blocks_[i].takes = type_ == WaitAny;
+      wait_bucket(objects_[i]).blocks.push_back(blocks_[i]);
+    }
+  }
+  void unlink() SOFTNDK_NO_ANALYSIS {
+    for (unsigned i = 0; i < count_; ++i)
+      wait_bucket(objects_[i]).blocks.remove(blocks_[i]);
+  }
+
+  void* const* objects_;
+  unsigned count_;
+  WAIT_TYPE type_;
+  const void* caller_;
+  BucketSet buckets_;
+  Waiter waiter_{io::this_thread()};
+  std::array<WaitBlock, MAXIMUM_WAIT_OBJECTS> blocks_;
+};
+
+NTSTATUS wait_for(void* const* objects, unsigned count, WAIT_TYPE type, const LARGE_INTEGER* timeout,
+                  const void* caller) {
+  const bool poll = timeout != nullptr && timeout->QuadPart == 0;
+  scheduling_point();
+  const io::TimeNs deadline_ns = timeout == nullptr || poll ? io::kNever : to_deadline_ns(timeout->QuadPart);
+  return Wait(objects, count, type, caller).run(poll, deadline_ns);
+}
+
+}  // namespace
+
+const char* to_string(ObjectKind kind) noexcept {
+  switch (kind) {
+    case ObjectKind::notification_event:
+      return "notification event";
+    case ObjectKind::synchronization_event:
+      return "synchronization event";
+    case ObjectKind::thread:
+      return "thread";
+    case ObjectKind::notification_timer:
+      return "notification timer";
+    case ObjectKind::synchronization_timer:
+      return "synchronization timer";
+  }
+  return "?";
+}
+
+void initialize_header(DISPATCHER_HEADER& header, ObjectKind kind, bool signalled) noexcept {
+  header.Lock = 0;
+  header.Type = static_cast<UCHAR>(kind);
+  header.SignalState = signalled ? 1 : 0;
+  header.WaitListHead = {nullptr, nullptr};
+}
+
+LONG signal(DISPATCHER_HEADER& header) noexcept {
+  WaitBucket& bucket = wait_bucket(&header);
+  WakeList wakes;
+  LONG before;
+  {
+    MutexLock lock(bucket.mutex);
+    before = header.SignalState;
+    const bool one = resets_itself(kind_of(header));
+    header.SignalState = 1;
+    for (WaitBlock* block = bucket.blocks.first(); block != nullptr; block = block->next) {
+      if (block->object != &header) continue;
+      if (block->takes) {
+        // Another object of the same wait, in another bucket, may have been first.
+        int waiting = Waiter::kWaiting;
+        if (!block->waiter->satisfied_by.compare_exchange_strong(waiting, block->index)) continue;
+        take(header);
+      }
+      wakes.add(block->waiter->thread);
+      if (block->takes && one) break;
+    }
+  }
+  wakes.wake();
+  return before;
+}
+
+LONG clear(DISPATCHER_HEADER& header) noexcept {
+  MutexLock lock(wait_bucket(&header).mutex);
+  const LONG before = header.SignalState;
+  header.SignalState = 0;
+  return before;
+}
+
+LONG read_state(const DISPATCHER_HEADER& header) noexcept {
+  // Under the lock, so that who reads a signal may free the object: the signaller is done with it.
+  MutexLock lock(wait_bucket(&header).mutex);
+  return header.SignalState;
+}
+
+io::TimeNs to_deadline_ns(LONGLONG nt_time) noexcept {
+  constexpr io::TimeNs kNsPerUnit = 100;
+  io::Clock& clock = kernel().clock();
+  std::uint64_t units;
+  if (nt_time < 0) {
+    units = 0 - static_cast<std::uint64_t>(nt_time);
+  } else {
+    const std::uint64_t wall = clock.wall_100ns();
+    const auto due = static_cast<std::uint64_t>(nt_time);
+    units = due > wall ? due - wall : 0;
+  }
+  const io::TimeNs now = clock.now_ns();
+  return units >= (io::kNever - now) / kNsPerUnit ? io::kNever : now + units * kNsPerUnit;
+}
+
+}  // namespace softndk::ntrt
+
+using namespace softndk::ntrt;
+
+extern "C" {
+
+void KeInitializeEvent(PRKEVENT event, EVENT_TYPE type, BOOLEAN state) noexcept {
+  initialize_header(event->Header,
+                    type == NotificationEvent ? ObjectKind::notification_event : ObjectKind::synchronization_event,
+                    state != FALSE);
+}
+
+LONG KeSetEvent(PRKEVENT event, KPRIORITY, BOOLEAN wait) noexcept {
+  if (wait) {
+    check_irql(EntryPoint::KeSetEvent_Wait);
+  } else {
+    check_irql(EntryPoint::KeSetEvent);
+  }
+  const LONG before = signal(event->Header);
+  scheduling_point();
+  return before;
+}
+
+void KeClearEvent(PRKEVENT event) noexcept {
+  check_irql(EntryPoint::KeClearEvent);
+  clear(event->Header);
+}
+
+LONG KeResetEvent(PRKEVENT event) noexcept {
+  check_irql(EntryPoint::KeResetEvent);
+  return clear(event->Header);
+}
+
+LONG KeReadStateEvent(PRKEVENT event) noexcept {
+  check_irql(EntryPoint::KeReadStateEvent);
+  scheduling_point();  // drivers spin on this
+  return read_state(event->Header);
+}
+
+NTSTATUS KeWaitForSingleObject(PVOID object, KWAIT_REASON, KPROCESSOR_MODE, BOOLEAN, PLARGE_INTEGER timeout) noexcept {
+  if (timeout != nullptr && timeout->QuadPart == 0) {
+    check_irql(EntryPoint::KeWaitForSingleObject_ZeroTimeout);
+  } else {
+    check_irql(EntryPoint::KeWaitForSingleObject);
+  }
+  return wait_for(&object, 1, WaitAny, timeout, __builtin_return_address(0));
+}
+
+NTSTATUS KeWaitForMultipleObjects(ULONG count, PVOID objects[], WAIT_TYPE type, KWAIT_REASON, KPROCESSOR_MODE, BOOLEAN,
+                                  PLARGE_INTEGER timeout, PKWAIT_BLOCK blocks) noexcept {
+  if (timeout != nullptr && timeout->QuadPart == 0) {
+    check_irql(EntryPoint::KeWaitForMultipleObjects_ZeroTimeout);
+  } else {
+    check_irql(EntryPoint::KeWaitForMultipleObjects);
+  }
+  if (count == 0 || count > MAXIMUM_WAIT_OBJECTS || (count > THREAD_WAIT_OBJECTS && blocks == nullptr)) {
+    bug_check(BugCode::driver_violation,
+              "KeWaitForMultipleObjects of %u objects: 1 to %d are allowed, more than %d with a wait block array",
+              count, MAXIMUM_WAIT_OBJECTS, THREAD_WAIT_OBJECTS);
+  }
+  return wait_for(objects, count, type, timeout, __builtin_return_address(0));
+}
+}

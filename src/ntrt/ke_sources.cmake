@@ -1,0 +1,15 @@
+set(NTRT_KE_SOURCES
+  wait_queue.cpp
+  bug_check.cpp
+  deferred.cpp
+  dispatcher.cpp
+  dpc.cpp
+  irql.cpp
+  kernel.cpp
+  object.cpp
+  processor_topology.cpp
+  rundown.cpp
+  spin_lock.cpp
+  thread.cpp
+  timer.cpp
+  work_item.cpp)

@@ -1,0 +1,45 @@
+#pragma once
+#include <csetjmp>
+
+#include "base/expected.h"
+#include "base/intrusive_list.h"
+#include "base/thread_safety.h"
+#include "io/executor.h"
+#include "wdk/wdm.h"
+
+namespace softndk::ntrt {
+
+/// The body of a thread object; PKTHREAD and PETHREAD point to it. Waitable: the dispatcher header comes first.
+struct ThreadObject : DISPATCHER_HEADER, ListLink {
+  io::ThreadContext* adopted = nullptr;  ///< whose object this is, if the runtime did not make the thread
+  ThreadObject* next_adopted = nullptr;
+  io::ThreadHandle handle;  // this and the two flags: guarded by the table's lock
+  bool has_handle = false;
+  bool has_ended = false;
+  PKSTART_ROUTINE routine = nullptr;
+  PVOID start_context = nullptr;
+  NTSTATUS exit_status = 0;
+  std::jmp_buf* exit = nullptr;  ///< on the thread's own stack; where PsTerminateSystemThread goes
+};
+
+/// The threads that drivers made and that are not joined yet.
+class ThreadTable {
+ public:
+  /// With one reference for the caller; the thread keeps another until it has been joined.
+  [[nodiscard]] expected<ThreadObject*, io::IoError> create(PKSTART_ROUTINE routine, void* context) noexcept
+      SOFTNDK_EXCLUDES(mutex_);
+  /// Waits for the end of every thread and joins it.
+  void join_all() noexcept SOFTNDK_EXCLUDES(mutex_);
+
+ private:
+  static void enter(void* thread);
+  void end(ThreadObject& thread) noexcept SOFTNDK_EXCLUDES(mutex_);
+  /// Joins the threads that have ended, without waiting.
+  void reap() noexcept SOFTNDK_EXCLUDES(mutex_);
+  ThreadObject* take_ended() noexcept SOFTNDK_REQUIRES(mutex_);
+
+  Mutex mutex_;
+  IntrusiveList<ThreadObject> threads_ SOFTNDK_GUARDED_BY(mutex_);
+};
+
+}  // namespace softndk::ntrt
