@@ -1,0 +1,10 @@
+set(NTRT_KE_TESTS
+  deferred_test.cpp
+  dispatcher_test.cpp
+  dpc_timer_test.cpp
+  irql_test.cpp
+  kernel_test.cpp
+  rundown_test.cpp
+  spin_lock_test.cpp
+  thread_test.cpp
+  work_item_test.cpp)
