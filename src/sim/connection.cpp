@@ -249,7 +249,7 @@ void Connection::plan_launch(unsigned from) {
 void Connection::deliver(unsigned from, std::uint64_t until) {
   Pipe& pipe = pipes_[from];
   Side& receiver = sides_[1 - from];
-  if (receiver.phase == Phase::lost) return;
+  if (cut_ || receiver.phase == Phase::lost) return;
   const bool fatal = fate_ != Fate::lives && fate_pipe_ == from && until >= fate_at_;
   if (fatal) until = std::max(fate_at_, pipe.delivered);
   pipe.delivered = until;
@@ -262,7 +262,7 @@ void Connection::deliver(unsigned from, std::uint64_t until) {
   } else {
     at(core_.now_ns + core_.network.in(core_.options.latency_ns), [this, from, until] {
       Pipe& acknowledged = pipes_[from];
-      if (sides_[from].phase == Phase::lost || acknowledged.acknowledged >= until) return;
+      if (cut_ || sides_[from].phase == Phase::lost || acknowledged.acknowledged >= until) return;
       acknowledged.acknowledged = until;
       core_.note(TraceKind::ack, name_of(from), until);
       look_for_readiness(from);
@@ -273,10 +273,11 @@ void Connection::deliver(unsigned from, std::uint64_t until) {
 }
 
 void Connection::deliver_fin(unsigned from) {
-  if (sides_[1 - from].phase == Phase::lost) return;
+  if (cut_ || sides_[1 - from].phase == Phase::lost) return;
   pipes_[from].fin_delivered = true;
   core_.note(TraceKind::fin, name_of(from));
   at(core_.now_ns + core_.network.in(core_.options.latency_ns), [this, from] {
+    if (cut_) return;
     pipes_[from].fin_acknowledged = true;
     settle(from);
   });
@@ -351,7 +352,8 @@ void Connection::meet_fate() {
     silent_ = true;
     return;
   }
-  // Lost between the two: each side hears of it in its own time.
+  // Lost between the two: each side hears of it in its own time, and of nothing else.
+  cut_ = true;
   send_reset(0);
   send_reset(1);
 }

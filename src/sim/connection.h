@@ -121,6 +121,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   unsigned fate_pipe_ = 0;
   std::uint64_t fate_at_ = 0;  // octets of that pipe
   bool silent_ = false;
+  bool cut_ = false;  // nothing is delivered any more but the resets
 };
 
 /// The program's hold on one side.
