@@ -404,6 +404,7 @@ void Connection::tell_closed(unsigned index) {
   if (index == 1 && !side.gate_open) return;  // inside on_accept(): open_gate() comes back to it
   side.processor->push_event([self = shared_from_this(), index] {
     io::StreamSink* sink = self->sides_[index].sink;
+    self->sides_[index].in_last_event = true;
     happens_after(&self->sides_[index]);
     ShownToTsan shown;
     sink->on_closed();
@@ -414,6 +415,9 @@ void Connection::tell_closed(unsigned index) {
 
 Stream::~Stream() {
   HiddenFromTsan hidden;
+  // In production the reactor would call into freed memory, some day. (Outside a run there is no one left to call.)
+  SOFTNDK_CHECK((io::this_thread().world == nullptr || connection_->has_heard_the_last(side_)) &&
+                "a stream is destroyed before its on_closed()");
   connection_.reset();
 }
 

@@ -57,6 +57,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   /// An RST from `side`, which has no program to close it.
   void refuse(unsigned side);
   bool is_closed(unsigned side) const { return sides_[side].closed; }
+  bool has_heard_the_last(unsigned side) const { return sides_[side].in_last_event; }
   Ports::Hold drop_hold(unsigned side) { return std::move(sides_[side].hold); }
 
  private:
@@ -69,11 +70,12 @@ class Connection : public std::enable_shared_from_this<Connection> {
     Phase phase = Phase::opening;
     io::IoError error = io::IoError::reset;  // if lost
     io::Interest armed = io::Interest::none;
-    bool gate_open = false;     // events may be told
-    bool ready_queued = false;  // an on_ready() is on its way
-    bool closed = false;        // the program called close()
-    bool told_closed = false;   // on_closed() is on its way
-    bool released = false;      // the address is free, and the peer's octets are answered by RST
+    bool gate_open = false;      // events may be told
+    bool ready_queued = false;   // an on_ready() is on its way
+    bool closed = false;         // the program called close()
+    bool told_closed = false;    // on_closed() is on its way
+    bool in_last_event = false;  // on_closed() was called
+    bool released = false;       // the address is free, and the peer's octets are answered by RST
   };
   /// One direction; side `i` writes to pipe `i`. Counts are of octets since the beginning.
   struct Pipe {

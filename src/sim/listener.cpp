@@ -1,6 +1,7 @@
 #include "sim/listener.h"
 
 #include "base/alloc.h"
+#include "base/log.h"
 
 namespace softndk::sim {
 
@@ -75,6 +76,7 @@ void Listener::close() {
   hold_ = {};
   processor_.push_event([self = shared_from_this()] {
     io::AcceptSink& sink = self->sink_;
+    self->in_last_event_ = true;
     happens_after(self.get());
     ShownToTsan shown;
     sink.on_acceptor_closed();
@@ -83,6 +85,8 @@ void Listener::close() {
 
 Acceptor::~Acceptor() {
   HiddenFromTsan hidden;
+  SOFTNDK_CHECK((io::this_thread().world == nullptr || listener_->has_heard_the_last()) &&
+                "an acceptor is destroyed before its on_acceptor_closed()");
   listener_.reset();
 }
 

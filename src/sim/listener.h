@@ -14,6 +14,7 @@ class Listener : public std::enable_shared_from_this<Listener> {
   const Address& local_address() const { return local_; }
   bool refuses() const { return paused_ || closed_; }
   bool is_closed() const { return closed_; }
+  bool has_heard_the_last() const { return in_last_event_; }
   /// As on Linux, one more than the backlog may wait; beyond, SYNs are dropped and come again.
   bool is_full() const { return waiting_.size() > backlog_; }
   /// An established connection, to be handed over.
@@ -36,6 +37,7 @@ class Listener : public std::enable_shared_from_this<Listener> {
   std::deque<std::shared_ptr<Connection>> waiting_;
   bool paused_ = false;
   bool closed_ = false;
+  bool in_last_event_ = false;
 };
 
 /// The program's hold on a listener.

@@ -311,6 +311,17 @@ TEST(Silence, NothingArrivesAndNothingIsTold) {
   });
 }
 
+TEST(Stream, DestroyedBeforeItsLastEventIsCaught) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  EXPECT_DEATH(in_world(1, {},
+                        [](io::World& world) {
+                          Pair pair = connect_pair(world, address("10.0.0.1"));
+                          pair.client->stream->close(CloseKind::orderly);
+                          pair.client->stream.reset();
+                        }),
+               "before its on_closed");
+}
+
 TEST(Reservation, MayOutliveItsWorld) {
   OwnedInterface<io::Network::Reservation> reservation;
   in_world(1, {}, [&](io::World& world) {
