@@ -12,12 +12,26 @@
 namespace softndk::ntrt {
 namespace {
 std::atomic<Kernel*> g_kernel{nullptr};
+std::atomic<void (*)() noexcept> g_automatic_start{nullptr};
 }  // namespace
 
 Kernel& kernel() noexcept {
   Kernel* running = g_kernel.load(std::memory_order_acquire);  // partner: the exchange in start
+  if (running == nullptr) {
+    want_kernel();
+    running = g_kernel.load(std::memory_order_acquire);
+  }
   if (running == nullptr) bug_check(BugCode::driver_violation, "a call that needs the runtime while it is not started");
   return *running;
+}
+
+void want_kernel() noexcept {
+  if (g_kernel.load(std::memory_order_acquire) != nullptr) return;
+  if (auto start = g_automatic_start.load()) start();
+}
+
+void set_automatic_start(void (*start)() noexcept) noexcept {
+  g_automatic_start.store(start);
 }
 
 Kernel* kernel_if_running() noexcept {

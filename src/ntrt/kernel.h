@@ -85,10 +85,15 @@ class Kernel {
   IntrusiveList<StopAction> stop_actions_ SOFTNDK_GUARDED_BY(mutex_);
 };
 
-/// The kernel that runs; a bug check if none does.
+/// The kernel that runs; a bug check if none does, and none can be started automatically.
 Kernel& kernel() noexcept;
+/// What kernel() does when none runs: the composition root's way of starting one, for a program that only calls a
+/// driver's DriverEntry. Null: nothing.
+void set_automatic_start(void (*start)() noexcept) noexcept;
 /// The same, or null.
 Kernel* kernel_if_running() noexcept;
+/// Lets the automatic start happen, if there is one, where a consumer comes in: its adapters are wanted next.
+void want_kernel() noexcept;
 
 /// A point at which simulation may let another thread run. Entry points that consumers call have one, so that a seed
 /// can order them; never call it with a base Mutex held.

@@ -1,11 +1,10 @@
 #include "ntrt/wsk.h"
 
-#include <cinttypes>
-
 #include "base/alloc.h"
 #include "base/log.h"
 #include "ntrt/bug_check.h"
 #include "ntrt/irql.h"
+#include "ntrt/kernel.h"
 #include "ntrt/ndis.h"
 #include "ntrt/wsk_client.h"
 
@@ -142,6 +141,7 @@ extern "C" {
 NTSTATUS WskRegister(PWSK_CLIENT_NPI npi, PWSK_REGISTRATION registration) noexcept {
   check_irql(EntryPoint::WskRegister);
   if (npi == nullptr || npi->Dispatch == nullptr || registration == nullptr) return STATUS_INVALID_PARAMETER;
+  want_kernel();  // a driver's first step on its way to an adapter
   Owned<WskClient> client = try_make<WskClient>();
   if (client == nullptr) return STATUS_INSUFFICIENT_RESOURCES;
   client->registration = registration;
