@@ -53,8 +53,9 @@ class RxStream {
   RxStream& operator=(const RxStream&) = delete;
 
   /// Where the next octets belong, in stream order: target memory where a large payload is on its way, then `staging`.
-  /// Fills the front of `spans` (at least 2) and returns how many. 0: stalled by the target, or nothing is wanted any
-  /// more. Spans are valid until advance(), which must follow, also with 0 octets.
+  /// Fills the front of `spans` (at least 2) and returns how many; advance() must follow, also with 0 octets.
+  /// 0: the target stalls (ask again after consume({}) no longer says `stalled`), or nothing is wanted any more; then
+  /// no advance().
   [[nodiscard]] std::size_t next_buffers(MutableBytes staging, std::span<IoSpan> spans) noexcept;
   /// The first `received_bytes` of those buffers are filled.
   RxResult advance(std::size_t received_bytes) noexcept;

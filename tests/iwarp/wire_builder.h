@@ -47,13 +47,13 @@ inline Octets message_octets(TxMessage message, Bytes content, std::uint32_t mul
 
 /// Wraps any octets as ULPDU, right or wrong, with a good CRC.
 inline Octets fpdu_of(Bytes ulpdu, std::uint8_t pad_value = 0) {
-  Octets fpdu(2);
-  store_be16(fpdu.data(), static_cast<std::uint16_t>(ulpdu.size()));
-  fpdu.insert(fpdu.end(), ulpdu.begin(), ulpdu.end());
-  fpdu.insert(fpdu.end(), pad_bytes(static_cast<std::uint32_t>(ulpdu.size())), pad_value);
-  const std::uint32_t crc = crc32c(fpdu);
-  fpdu.resize(fpdu.size() + kFpduCrcBytes);
-  store_crc(fpdu.data() + fpdu.size() - kFpduCrcBytes, crc);
+  const auto ulpdu_bytes = static_cast<std::uint32_t>(ulpdu.size());
+  Octets fpdu(fpdu_bytes(ulpdu_bytes), pad_value);
+  ByteWriter out(fpdu);
+  out.u16(static_cast<std::uint16_t>(ulpdu_bytes));
+  out.bytes(ulpdu);
+  const std::size_t covered = fpdu.size() - kFpduCrcBytes;
+  store_crc(fpdu.data() + covered, crc32c(Bytes(fpdu).first(covered)));
   return fpdu;
 }
 
