@@ -212,9 +212,6 @@ TEST(R_CONN_10, TheConnectorIsFullyUsableInsideTheCompletion) {
             connector->Dispatch->NdkConnect(connector, qp, reinterpret_cast<SOCKADDR*>(&source), sizeof source,
                                             reinterpret_cast<SOCKADDR*>(&destination), sizeof destination, 1, 1,
                                             nullptr, 0, Seen::completed, &connected);
-        rig.device.connections.last().cancel_pending = [](rdma::ConnectionSink& sink) noexcept {
-          sink.on_connect_done(rdma::CmStatus::cancelled);
-        };
         connector->Dispatch->NdkCloseConnector(&connector->Header, Seen::closed, &closed);
       });
       creation.wait();

@@ -243,21 +243,21 @@ class FakeConnection final : public rdma::Connection {
     asked = parameters;
     asked.private_data = {};
     sent_data.assign(parameters.private_data.begin(), parameters.private_data.end());
-    return connect_answer;
+    return start(connect_answer, Pending::connect);
   }
-  rdma::CmStatus complete_connect() noexcept override { return complete_answer; }
+  rdma::CmStatus complete_connect() noexcept override { return start(complete_answer, Pending::establish); }
   rdma::CmStatus accept(rdma::QueuePair& qp, const rdma::AcceptParameters& parameters) noexcept override {
     bound = &qp;
     asked.limits = parameters.limits;
     sent_data.assign(parameters.private_data.begin(), parameters.private_data.end());
-    return accept_answer;
+    return start(accept_answer, Pending::establish);
   }
   rdma::CmStatus reject(Bytes private_data) noexcept override {
     sent_data.assign(private_data.begin(), private_data.end());
     rejected = true;
     return reject_answer;
   }
-  rdma::CmStatus disconnect() noexcept override { return disconnect_answer; }
+  rdma::CmStatus disconnect() noexcept override { return start(disconnect_answer, Pending::disconnect); }
   void close() noexcept override;
   std::optional<Address> local_address() const noexcept override { return local; }
   std::optional<Address> peer_address() const noexcept override { return peer; }
@@ -270,15 +270,18 @@ class FakeConnection final : public rdma::Connection {
 
   // The device's events, each on a processor.
   void connect_done(rdma::CmStatus status) {
+    pending_ = Pending::nothing;
     on_processor([&] { sink.on_connect_done(status); });
   }
   void established(rdma::CmStatus status) {
+    pending_ = Pending::nothing;
     on_processor([&] { sink.on_established(status); });
   }
   void peer_disconnect(bool graceful, std::uint32_t reason = 0) {
     on_processor([&] { sink.on_peer_disconnect(graceful, reason); });
   }
   void disconnected(rdma::CmStatus status) {
+    pending_ = Pending::nothing;
     on_processor([&] { sink.on_disconnected(status); });
   }
   void abandoned() {
@@ -301,15 +304,32 @@ class FakeConnection final : public rdma::Connection {
   std::optional<Address> local, peer;
   std::optional<rdma::ReadLimits> effective;
   std::optional<std::vector<std::uint8_t>> received;
-  /// What a request that pends at close() ends with, before the last event; unset: none pends.
-  std::atomic<void (*)(rdma::ConnectionSink&) noexcept> cancel_pending{nullptr};
   LastEvent last_event{this, [](void* self) noexcept { static_cast<FakeConnection*>(self)->send_last(); }};
 
  private:
+  enum class Pending : std::uint8_t { nothing, connect, establish, disconnect };
+  rdma::CmStatus start(rdma::CmStatus answer, Pending what) {
+    if (answer == rdma::CmStatus::pending) pending_ = what;
+    return answer;
+  }
+  /// A request that pends at close() ends first, cancelled.
   void send_last() noexcept {
-    if (auto cancel = cancel_pending.exchange(nullptr)) cancel(sink);
+    switch (pending_.exchange(Pending::nothing)) {
+      case Pending::nothing:
+        break;
+      case Pending::connect:
+        sink.on_connect_done(rdma::CmStatus::cancelled);
+        break;
+      case Pending::establish:
+        sink.on_established(rdma::CmStatus::cancelled);
+        break;
+      case Pending::disconnect:
+        sink.on_disconnected(rdma::CmStatus::cancelled);
+        break;
+    }
     sink.on_closed();
   }
+  std::atomic<Pending> pending_{Pending::nothing};
   FakeDevice& device_;
 };
 
