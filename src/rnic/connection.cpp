@@ -44,12 +44,13 @@ void Connection::set_state(State state) noexcept {
 }
 
 void Connection::arm_timer(io::TimeNs after_ns) noexcept {
-  processor_.arm(timer_, context_.world.clock.now_ns() + after_ns);
+  deadline_ns_ = context_.world.clock.now_ns() + after_ns;
+  processor_.arm(timer_, deadline_ns_);
 }
 
 void Connection::stop_timer() noexcept {
+  deadline_ns_ = io::kNever;  // a run that is queued already finds that it came too late
   processor_.cancel(timer_);
-  calls_.fetch_and(~static_cast<std::uint32_t>(kTimer));
 }
 
 // ---- what callers ask for
@@ -166,12 +167,15 @@ void Connection::work() noexcept {
   if ((calls & kReject) != 0) start_reject();
   if (const std::uint32_t events = link_events_.exchange(0)) take_link_events(events);
   if ((calls & kDisconnect) != 0) start_disconnect();
-  if ((calls & (kClose | kAbandon)) != 0) start_close();
+  if ((calls & kClose) != 0) start_close();
+  if ((calls & kAbandon) != 0 && sink_ == nullptr) start_close();  // else the consumer took it at the last moment
   if (state() == State::ending) advance_ending();
   if (close_asked_) finish_close();
 }
 
 void Connection::on_timer() noexcept {
+  if (context_.world.clock.now_ns() < deadline_ns_) return;  // it was for something that is over
+  deadline_ns_ = io::kNever;
   switch (state()) {
     case State::connecting:
     case State::requesting:

@@ -195,9 +195,10 @@ class Connection final : public ListLink, public rdma::Connection, public Accept
   bool counted_active_ = false;
   bool waits_for_accept_ = false;  // counted in the endpoint's backlog
   bool close_asked_ = false;
-  bool finishing_ = false;      // only on_closed() is still to come
-  bool peer_end_told_ = false;  // R-EVT-04
-  std::uint32_t seen_ = 0;      // link events so far
+  bool finishing_ = false;               // only on_closed() is still to come
+  bool peer_end_told_ = false;           // R-EVT-04
+  std::uint32_t seen_ = 0;               // link events so far
+  io::TimeNs deadline_ns_ = io::kNever;  // of timer_
 
   // Ending.
   Ending ending_ = Ending::none;

@@ -22,14 +22,14 @@ void Connection::begin_ending(Ending ending) noexcept {
   const bool speaks = ending != Ending::abort;
   last_words_over_ = !speaks || stream_ == nullptr;
   if (!last_words_over_) {
-    const io::TimeNs now_ns = context_.world.clock.now_ns();
-    last_words_until_ns_ = now_ns + context_.settings.terminate_timeout_ns;
-    processor_.arm(timer_, last_words_until_ns_);
+    last_words_until_ns_ = context_.world.clock.now_ns() + context_.settings.terminate_timeout_ns;
+    arm_timer(context_.settings.terminate_timeout_ns);
   }
   call(0);
 }
 
 void Connection::advance_ending() noexcept {
+  if (ending_ == Ending::none) return;  // reject() was called this moment; its turn comes
   if (attached_) {
     if (!flush_asked_) {
       flush_asked_ = true;
@@ -80,7 +80,7 @@ bool Connection::last_words_said() noexcept {
   if (ending_ == Ending::terminate_abort) {
     // A reset throws away what TCP has not delivered, so it waits for the Terminate to be acknowledged.
     if (stream_->unacknowledged_bytes() == 0) return true;
-    processor_.arm(timer_, std::min(now_ns + kAcknowledgeStepNs, last_words_until_ns_));
+    arm_timer(std::min(kAcknowledgeStepNs, last_words_until_ns_ - now_ns));
     return false;
   }
   if (!lingering_) {
@@ -107,6 +107,7 @@ void Connection::on_closed() noexcept {
 void Connection::after_ending() noexcept {
   stop_timer();
   const bool retry = std::exchange(back_to_idle_, false) && !close_asked_;
+  frame_left_ = {};
   handshake_ = nullptr;
   if (tell_connect_) {
     endpoint_.release();  // a failed attempt gives its address back when the failure is reported (R-EP-06)

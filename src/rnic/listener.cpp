@@ -26,10 +26,13 @@ class Offer final : public rdma::ListenerSink::Incoming {
 }  // namespace
 
 Listener::Listener(const ConnectionContext& context, io::Processor& processor, rdma::ListenerSink& sink)
-    : context_(context), processor_(processor), sink_(sink), closed_task_([](io::Task& task) noexcept {
-        static_cast<ClosedTask&>(task).listener->sink_.on_listener_closed();
-      }) {
-  closed_task_.listener = this;
+    : context_(context),
+      processor_(processor),
+      sink_(sink),
+      free_task_([](io::Task& task) noexcept { static_cast<ClosedTask&>(task).listener->on_address_free(); }),
+      closed_task_(
+          [](io::Task& task) noexcept { static_cast<ClosedTask&>(task).listener->sink_.on_listener_closed(); }) {
+  free_task_.listener = closed_task_.listener = this;
 }
 
 Listener::~Listener() = default;
@@ -117,7 +120,10 @@ void Listener::close() noexcept {
     endpoint->set_target(nullptr);
     endpoint->pause(true);  // refuses at once; its connections may hold the address for longer (R-EP-01, R-LSN-13)
   }
-  endpoint.release();
+  endpoint.release_then(&free_task_, &processor_);
+}
+
+void Listener::on_address_free() noexcept {
   MutexLock lock(mutex_);
   closed_ = true;
   if (half_open_count_ == 0) processor_.post(closed_task_);

@@ -37,10 +37,12 @@ class Listener final : public rdma::Listener, public AcceptTarget {
     using Task::Task;
     Listener* listener = nullptr;
   };
+  void on_address_free() noexcept SOFTNDK_EXCLUDES(mutex_);
   const ConnectionContext& context_;
   io::Processor& processor_;
   rdma::ListenerSink& sink_;
-  ClosedTask closed_task_;
+  ClosedTask free_task_;    // our reference to the endpoint is given up, and with it the address if it was the last
+  ClosedTask closed_task_;  // nothing of ours is left
   mutable Mutex mutex_;
   EndpointRef endpoint_ SOFTNDK_GUARDED_BY(mutex_);
   bool listened_ SOFTNDK_GUARDED_BY(mutex_) = false;
