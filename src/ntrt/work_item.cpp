@@ -239,6 +239,7 @@ void WorkerPool::wait_until_idle(PVOID object) noexcept {
 }
 
 void wait_for_work_items(PVOID io_object) noexcept {
+  check_irql(EntryPoint::KeWaitForSingleObject);
   kernel().workers().wait_until_idle(io_object);
 }
 
