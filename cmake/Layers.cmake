@@ -18,6 +18,10 @@ if(SOFTNDK_SANITIZE)
   add_link_options(${_san})
 endif()
 
+if(SOFTNDK_FUZZ)
+  add_compile_options(-fsanitize=fuzzer-no-link)  # so that the fuzzer sees the branches of every layer
+endif()
+
 # softndk_layer(NAME SOURCES a.cpp ... DEPENDS base io ...)
 # Makes the static archive softndk_NAME. Headers included as "NAME/file.h".
 function(softndk_layer name)
@@ -66,7 +70,10 @@ function(softndk_fuzz name)
   if(SOFTNDK_FUZZ)
     target_compile_options(${name} PRIVATE -fsanitize=fuzzer)
     target_link_options(${name} PRIVATE -fsanitize=fuzzer)
-    set(_args -runs=20000 -max_total_time=20)
+    # New inputs go into a directory of the build; the checked-in corpus is only read.
+    set(_found "${CMAKE_CURRENT_BINARY_DIR}/${name}_found")
+    file(MAKE_DIRECTORY "${_found}")
+    set(_args -runs=20000 -max_total_time=20 "${_found}")
   else()
     target_sources(${name} PRIVATE "${PROJECT_SOURCE_DIR}/tests/fuzz_replay.cpp")
     set(_args)
