@@ -1,0 +1,55 @@
+#pragma once
+// Requests that are on their way: who is to be told. A record exists from the call to its inline result or its
+// completion, whichever the provider chooses, and is given back exactly once.
+#include <cstddef>
+
+#include "base/thread_safety.h"
+#include "verifier/shadow.h"
+
+namespace softndk::verifier {
+
+struct RequestRecord {
+  ConsumerCallback<NDK_FN_REQUEST_COMPLETION> completion;
+  RequestRecord* next_free = nullptr;
+};
+
+/// Keeps some of the records that were given back: a consumer that registers memory or builds a LAM for each transfer
+/// asks for one each time. Any thread, any IRQL up to DISPATCH_LEVEL.
+class RecordPool {
+ public:
+  /// Null when memory is short.
+  [[nodiscard]] RequestRecord* take() noexcept SOFTNDK_EXCLUDES(mutex_);
+  void give_back(RequestRecord& record) noexcept SOFTNDK_EXCLUDES(mutex_);
+  /// Frees what is kept.
+  void trim() noexcept SOFTNDK_EXCLUDES(mutex_);
+  /// Records taken and not given back.
+  std::size_t live() const noexcept { return live_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic<std::size_t> live_{0};
+  Mutex mutex_;
+  RequestRecord* free_ SOFTNDK_GUARDED_BY(mutex_) = nullptr;
+  std::size_t free_count_ SOFTNDK_GUARDED_BY(mutex_) = 0;
+};
+RecordPool& request_records() noexcept;
+
+/// What the provider calls instead of the consumer's completion; `context` is the record.
+void request_completed(PVOID context, NTSTATUS status) noexcept;
+
+/// The contract of all requests (R-REQ-01). `call(routine, context)` calls the provider with our routine and returns
+/// what it returned. Memory may be short: STATUS_INSUFFICIENT_RESOURCES inline, and the provider was not called. A null
+/// `completion` stays null, which says "inline or not at all" (C-03).
+template <class Call>
+NTSTATUS request(NDK_FN_REQUEST_COMPLETION completion, PVOID context, Call&& call) noexcept {
+  if (completion == nullptr) return call(nullptr, context);
+  RequestRecord* record = request_records().take();
+  if (record == nullptr) return STATUS_INSUFFICIENT_RESOURCES;
+  record->completion = {completion, context};
+  const NTSTATUS status = call(request_completed, record);
+  // Pending: the record is the completion's, which may have run before the provider returned (R-REQ-02), and the object
+  // may be closed already (R-REQ-03): neither may be looked at.
+  if (status != STATUS_PENDING) request_records().give_back(*record);
+  return status;
+}
+
+}  // namespace softndk::verifier
