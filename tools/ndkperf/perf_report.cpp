@@ -1,0 +1,121 @@
+#include "tools/ndkperf/perf_report.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+namespace softndk::tools {
+namespace {
+
+constexpr double kMib = 1024.0 * 1024.0;
+
+double us(std::uint64_t ns) {
+  return static_cast<double>(ns) / 1000;
+}
+
+}  // namespace
+
+double PerfRound::average_mib_s() const {
+  return elapsed_s > 0 ? static_cast<double>(iterations) * static_cast<double>(size_bytes) / elapsed_s / kMib : 0;
+}
+
+double PerfRound::messages_per_s() const {
+  return elapsed_s > 0 ? static_cast<double>(iterations) / elapsed_s : 0;
+}
+
+double PerfRound::cpu_percent() const {
+  return elapsed_s > 0 ? 100 * cpu_s / elapsed_s : 0;
+}
+
+void PerfReport::begin(const std::string& device, const std::string& peer) {
+  const bool is_latency = plan_.mode == PerfMode::latency;
+  if (style_ == TableStyle::windows) {
+    printer_.line(
+        fmt::format("Using {} processors. Sender Frequency is {}", sysconf(_SC_NPROCESSORS_ONLN), 1000000000));
+    printer_.line("");
+    printer_.line(fmt::format("{:>9}{:>9}{:>9}{:>7}{:>11}", "Size", "Iter", "Latency", "CPU", "Bytes/Sec") +
+                  (is_latency ? fmt::format("{:>9}{:>9}{:>9}", "P50", "P99", "Max") : ""));
+  } else {
+    const std::string rule(87, '-');
+    const auto pair = [&](const char* key, const std::string& value, const char* key2, const std::string& value2) {
+      printer_.line(fmt::format(" {:<16}: {:<18} {:<16}: {}", key, value, key2, value2));
+    };
+    printer_.line(rule);
+    printer_.line(fmt::format("{:>20}RDMA {} {} Test", "", to_string(plan_.op), is_latency ? "Latency" : "BW"));
+    pair("Device", device, "Number of qps", std::to_string(plan_.connections));
+    pair("Transport type", "iWARP", "Connection type", "RC");
+    pair("TX depth", std::to_string(is_latency ? 1 : plan_.depth), "Using SRQ", "OFF");
+    pair("rdma_cm QPs", "ON", "Peer", peer);
+    printer_.line(rule);
+    printer_.line(is_latency ? " #bytes #iterations    t_min[usec]    t_max[usec]  t_typical[usec]    t_avg[usec]    "
+                               "t_stdev[usec]   99% percentile[usec]   99.9% percentile[usec]"
+                             : " #bytes     #iterations    BW peak[MB/sec]    BW average[MB/sec]   MsgRate[Mpps]");
+  }
+  printer_.csv(
+      "size_bytes,iterations,elapsed_s,bw_avg_mib_s,bw_peak_mib_s,msg_rate_per_s,cpu_percent,lat_min_us,lat_avg_us,"
+      "lat_p50_us,lat_p99_us,lat_p999_us,lat_max_us");
+}
+
+void PerfReport::windows_row(const PerfRound& round) {
+  const bool is_latency = plan_.mode == PerfMode::latency;
+  const double mean_us =
+      is_latency ? round.latency_ns.mean() / 1000 : 1e6 * round.elapsed_s / static_cast<double>(round.iterations);
+  std::string line = fmt::format("{:>9}{:>9}{:>9.2f}{:>7.1f}{:>11.0f}", round.size_bytes, round.iterations, mean_us,
+                                 round.cpu_percent(), round.average_mib_s() * kMib);
+  if (is_latency)
+    line += fmt::format("{:>9.2f}{:>9.2f}{:>9.2f}", us(round.latency_ns.quantile(0.5)),
+                        us(round.latency_ns.quantile(0.99)), us(round.latency_ns.max()));
+  printer_.line(line);
+}
+
+void PerfReport::perftest_row(const PerfRound& round) {
+  const Histogram& latency = round.latency_ns;
+  if (plan_.mode == PerfMode::bandwidth) {
+    printer_.line(fmt::format(" {:<10} {:<14} {:<18.2f} {:<20.2f} {:.6f}", round.size_bytes, round.iterations,
+                              round.peak_mib_s, round.average_mib_s(), round.messages_per_s() / 1e6));
+    return;
+  }
+  printer_.line(fmt::format(" {:<7} {:<14} {:<14.2f} {:<14.2f} {:<16.2f} {:<14.2f} {:<15.2f} {:<22.2f} {:.2f}",
+                            round.size_bytes, round.iterations, us(latency.min()), us(latency.max()),
+                            us(latency.quantile(0.5)), latency.mean() / 1000, latency.standard_deviation() / 1000,
+                            us(latency.quantile(0.99)), us(latency.quantile(0.999))));
+}
+
+void PerfReport::row(const PerfRound& round) {
+  if (style_ == TableStyle::windows)
+    windows_row(round);
+  else
+    perftest_row(round);
+  const Histogram& latency = round.latency_ns;
+  nlohmann::ordered_json json = {{"size_bytes", round.size_bytes},    {"iterations", round.iterations},
+                                 {"elapsed_s", round.elapsed_s},      {"bw_avg_mib_s", round.average_mib_s()},
+                                 {"bw_peak_mib_s", round.peak_mib_s}, {"msg_rate_per_s", round.messages_per_s()},
+                                 {"cpu_percent", round.cpu_percent()}};
+  if (latency.count() > 0) {
+    json["lat_min_us"] = us(latency.min());
+    json["lat_avg_us"] = latency.mean() / 1000;
+    json["lat_p50_us"] = us(latency.quantile(0.5));
+    json["lat_p99_us"] = us(latency.quantile(0.99));
+    json["lat_p999_us"] = us(latency.quantile(0.999));
+    json["lat_max_us"] = us(latency.max());
+  }
+  std::string csv =
+      fmt::format("{},{},{:.6f},{:.3f},{:.3f},{:.1f},{:.1f}", round.size_bytes, round.iterations, round.elapsed_s,
+                  round.average_mib_s(), round.peak_mib_s, round.messages_per_s(), round.cpu_percent());
+  csv += latency.count() == 0 ? ",,,,,,"
+                              : fmt::format(",{:.3f},{:.3f},{:.3f},{:.3f},{:.3f},{:.3f}", us(latency.min()),
+                                            latency.mean() / 1000, us(latency.quantile(0.5)),
+                                            us(latency.quantile(0.99)), us(latency.quantile(0.999)), us(latency.max()));
+  printer_.csv(csv);
+  rounds_.push_back(std::move(json));
+}
+
+void PerfReport::add_to(nlohmann::ordered_json& document) const {
+  document["op"] = to_string(plan_.op);
+  document["mode"] = to_string(plan_.mode);
+  document["connections"] = plan_.connections;
+  document["depth"] = plan_.mode == PerfMode::latency ? 1 : plan_.depth;
+  document["wait"] = plan_.wait == WaitMode::polled ? "polled" : "notified";
+  document["rounds"] = rounds_;
+}
+
+}  // namespace softndk::tools

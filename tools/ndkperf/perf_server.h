@@ -1,0 +1,55 @@
+#pragma once
+// The side that answers. What for, the client's private data says; the server has no plan of its own.
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "tools/ndkperf/perf_link.h"
+
+namespace softndk::tools {
+
+/// After each round: its size, how many messages came (0 where none are seen, as with Write), whether the bytes are
+/// right.
+using PerfServed = std::function<void(std::size_t size_bytes, std::uint64_t received, bool is_right)>;
+
+class PerfServer {
+ public:
+  PerfServer(const Adapter& adapter, WaitMode wait, double limit_s, PerfServed served)
+      : adapter_(adapter), wait_(wait), limit_s_(limit_s), served_(std::move(served)) {}
+
+  /// All connections of one client.
+  Result<void> accept_client(Listener& listener);
+  /// Until the client has disconnected all of them in good order, after at least one round.
+  Result<void> serve();
+  const PerfHello& hello() const { return hello_; }
+  std::string peer_text() const { return control_->connector().peer_text(); }
+
+ private:
+  Result<std::unique_ptr<PerfLink>> accept_one(Listener& listener);
+  Result<void> book(const PerfResult& result);
+  Result<void> book_load(PerfLink& link);
+  Result<void> book_control(const PerfControl& control);
+  Result<void> answer_drained();
+  /// Disconnects what the client has left. True: nothing is connected any more.
+  Result<bool> follow_disconnects();
+
+  const Adapter& adapter_;
+  const WaitMode wait_;
+  const double limit_s_;
+  const PerfServed served_;
+  PerfHello hello_;
+  std::size_t size_bytes_ = 0;
+  std::uint64_t received_ = 0;
+  std::uint64_t expected_ = 0;
+  bool is_draining_ = false;
+  std::uint64_t rounds_ = 0;
+  bool is_right_ = true;
+  std::unique_ptr<Pd> pd_;
+  std::unique_ptr<Cq> cq_;
+  std::unique_ptr<PerfLink> control_;
+  std::vector<std::unique_ptr<PerfLink>> links_;
+};
+
+}  // namespace softndk::tools
