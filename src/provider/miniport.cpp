@@ -36,9 +36,14 @@ class Instance {
   /// from inside an OID request (R-PNP-04, R-PNP-05). No event without a change (R-PNP-08).
   NDIS_STATUS change_state(bool enable) noexcept SOFTNDK_EXCLUDES(mutex_) {
     Owned<ntrt::SystemThread> finished;
-    const NDIS_STATUS status = start_telling(enable, finished);
+    {
+      MutexLock lock(mutex_);
+      wanted_ = enable;
+      if (!enable) adapter.set_enabled(false);  // R-PNP-06: opens fail from now on
+      if (!telling_) finished = std::move(teller_);
+    }
     if (finished != nullptr) finished->join();  // it has left its loop
-    return status;
+    return start_telling();
   }
 
   void stop() noexcept {
@@ -49,14 +54,12 @@ class Instance {
   MiniportAdapter adapter;
 
  private:
-  NDIS_STATUS start_telling(bool enable, Owned<ntrt::SystemThread>& finished) noexcept SOFTNDK_EXCLUDES(mutex_) {
+  NDIS_STATUS start_telling() noexcept SOFTNDK_EXCLUDES(mutex_) {
     MutexLock lock(mutex_);
-    wanted_ = enable;
-    if (!enable) adapter.set_enabled(false);  // R-PNP-06: opens fail from now on
     if (telling_ || told_ == wanted_) return NDIS_STATUS_SUCCESS;
     Owned<ntrt::SystemThread> thread = try_make<ntrt::SystemThread>();
     if (thread == nullptr) return NDIS_STATUS_RESOURCES;
-    finished = std::exchange(teller_, std::move(thread));
+    teller_ = std::move(thread);
     telling_ = true;
     if (teller_->start(
             "ndk state", [](void* self) noexcept { static_cast<Instance*>(self)->tell(); }, this)) {
@@ -182,11 +185,20 @@ void halt(NDIS_HANDLE context, NDIS_HALT_ACTION) noexcept {
   instance->stop();
 }
 
+/// R-NDIS-12.
 NDIS_STATUS oid_request(NDIS_HANDLE context, PNDIS_OID_REQUEST request) noexcept {
   Instance& instance = ours(context);
   return answer_oid(
       instance.adapter, *request,
       [](void* self, bool enable) noexcept { return static_cast<Instance*>(self)->change_state(enable); }, &instance);
+}
+
+/// Statistics may be asked for directly too: at DISPATCH_LEVEL, beside other requests.
+NDIS_STATUS direct_oid_request(NDIS_HANDLE context, PNDIS_OID_REQUEST request) noexcept {
+  const bool query =
+      request->RequestType == NdisRequestQueryInformation || request->RequestType == NdisRequestQueryStatistics;
+  if (!query || request->DATA.QUERY_INFORMATION.Oid != OID_NDK_STATISTICS) return NDIS_STATUS_NOT_SUPPORTED;
+  return oid_request(context, request);
 }
 
 // No packets pass through this miniport, so pausing and restarting that path is nothing.
@@ -235,7 +247,7 @@ extern "C" NTSTATUS provider_driver_entry(PDRIVER_OBJECT driver, PUNICODE_STRING
   characteristics.PauseHandler = pause;
   characteristics.RestartHandler = restart;
   characteristics.OidRequestHandler = oid_request;
-  characteristics.DirectOidRequestHandler = oid_request;  // statistics may be asked for directly (R-NDIS-12)
+  characteristics.DirectOidRequestHandler = direct_oid_request;
   characteristics.CancelOidRequestHandler = [](NDIS_HANDLE, PVOID) noexcept {};
   characteristics.CancelDirectOidRequestHandler = [](NDIS_HANDLE, PVOID) noexcept {};
   driver->DriverUnload = unload;

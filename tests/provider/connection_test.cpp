@@ -589,6 +589,38 @@ TEST(R_EVT_07, NoDisconnectEventBeforeTheSuccessWasReported) {
   }
 }
 
+TEST(R_EVT_07, AnEndThatComesWhileTheSuccessIsBeingReportedWaitsForTheCallbacksReturn) {
+  simulate([] {
+    Rig rig;
+    Active active(rig);
+    EXPECT_EQ(active.connect(), STATUS_PENDING);
+    active.connection().connect_done(CmStatus::success);
+    active.connection().complete_answer = CmStatus::success;
+    FakeConnection& connection = active.connection();
+    struct Job : io::Task {
+      explicit Job(FakeConnection& it)
+          : Task([](Task& self) noexcept {
+              static_cast<Job&>(self).connection.sink.on_peer_disconnect(true, 0);
+              static_cast<Job&>(self).done = true;
+            }),
+            connection(it) {}
+      FakeConnection& connection;
+      std::atomic<bool> done{false};
+    } job(connection);
+    std::atomic<int> events_inside{-1};
+    active.completed.inside = [&](Seen&) {
+      // The completion came on one of the two processors: the other one is free.
+      ntrt::processor(ntrt::current_processor()->index() + 1).post(job);
+      await([&] { return job.done.load(); });
+      events_inside = active.gone.calls.load();
+    };
+    EXPECT_EQ(active.complete(), STATUS_PENDING);
+    active.gone.wait();
+    EXPECT_EQ(events_inside, 0);
+    EXPECT_EQ(active.gone.calls, 1);
+  });
+}
+
 TEST(R_EVT_07, AFailedAcceptRaisesNoEvent) {
   simulate([] {
     Rig rig;
