@@ -140,11 +140,8 @@ NTSTATUS Connector::reject(Bytes private_data) noexcept {
     if (!advance(ConnectorEvent::rejected)) return STATUS_CONNECTION_INVALID;
   }
   const rdma::CmStatus status = device_->reject(private_data);
-  Ref<Object> qp;
-  {
-    MutexLock lock(mutex_);
-    qp = unbind_qp();
-  }
+  MutexLock lock(mutex_);
+  if (Qp* qp = std::exchange(qp_, nullptr)) qp->unbind();  // still held: the device may not be done with it yet
   return to_ntstatus(status);
 }
 

@@ -321,7 +321,13 @@ TEST(R_REJ_03, AfterARejectTheConnectorIsDeadAndItsQueuePairFree) {
     NDK_CONNECTOR* dead = std::exchange(active.connector, rig.connector());
     EXPECT_EQ(active.connect(), STATUS_PENDING);
     active.connection().connect_done(CmStatus::refused);
+    Seen closed;  // the pair's own close waits: the device may still be ending the rejected connection
+    EXPECT_EQ(begin_close(active.qp, active.qp->Dispatch->NdkCloseQp, closed), STATUS_PENDING);
+    ntrt::flush_processors();
+    EXPECT_FALSE(rig.device.qps.last().last_event.closed);
     close(dead);
+    closed.wait();
+    active.qp = rig.qp(active.pd, active.cq, active.cq);  // for the end
   });
 }
 
