@@ -6,6 +6,7 @@
 #include <atomic>
 
 #include "base/log.h"
+#include "net/spin_history.h"
 #include "net/sys.h"
 
 namespace softndk::net {
@@ -42,6 +43,8 @@ void* const kParked = reinterpret_cast<void*>(2);
 const std::uint32_t* futex_word(ThreadContext& thread) {
   return reinterpret_cast<const std::uint32_t*>(&thread.world);
 }
+
+thread_local SpinHistory t_spins;
 
 void pause_cpu() {
 #if defined(__x86_64__)
@@ -92,11 +95,18 @@ bool Executor::park(TimeNs deadline_ns) noexcept {
   // (acquire). All of it on one word, so nothing stronger is needed; the kernel looks at the same word.
   std::atomic_ref<void*> state(thread.world);
 
-  if (spin_ns_ > 0 && deadline_ns > 0) {
+  if (spin_ns_ > 0 && deadline_ns > 0 && t_spins.worth_trying()) {
     const TimeNs start_ns = clock_.now_ns();
-    while (state.load(std::memory_order_relaxed) == kNone) {
+    for (;;) {
+      if (state.load(std::memory_order_relaxed) != kNone) {
+        t_spins.succeeded();
+        break;
+      }
       const TimeNs now_ns = clock_.now_ns();
-      if (now_ns >= deadline_ns || now_ns - start_ns >= spin_ns_) break;
+      if (now_ns >= deadline_ns || now_ns - start_ns >= spin_ns_) {
+        t_spins.failed();
+        break;
+      }
       pause_cpu();
     }
   }

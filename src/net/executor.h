@@ -7,8 +7,9 @@
 
 namespace softndk::net {
 
-/// OS threads. A parked thread spins for spin_ns, then sleeps on a futex: its word is ThreadContext::world itself, so
-/// neither parking nor waking ever allocates, and any thread, adopted ones too, can be woken from the first moment.
+/// OS threads. A parked thread polls for spin_ns where that has paid lately, then sleeps on a futex: its word is
+/// ThreadContext::world itself, so neither parking nor waking ever allocates, and any thread, adopted ones too, can be
+/// woken from the first moment.
 class Executor final : public io::Executor {
  public:
   static constexpr unsigned kProcessorsMax = 64;

@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "net/io_error.h"
+#include "net/spin_history.h"
 
 namespace softndk::net {
 
@@ -89,28 +90,34 @@ void* Processor::thread_entry(void* self) {
   return nullptr;
 }
 
-void Processor::run() noexcept {
+bool Processor::run_round() noexcept {
   constexpr timespec kNoWait{};
-  TimeNs idle_since_ns = kNever;
+  bool busy = run_events(&kNoWait);
+  busy |= run_tasks();
+  busy |= run_timers();
+  return busy;
+}
+
+void Processor::run() noexcept {
+  SpinHistory spins;
   for (;;) {
-    bool busy = run_events(&kNoWait);
-    busy |= run_tasks();
-    busy |= run_timers();
-    if (busy) {
-      idle_since_ns = kNever;
-      continue;
+    while (run_round()) {
     }
     if (stop_.load()) return;
-    if (spin_ns_ > 0) {
-      const TimeNs now_ns = clock_.now_ns();
-      if (idle_since_ns == kNever) idle_since_ns = now_ns;
-      if (now_ns - idle_since_ns < spin_ns_) {
+    if (spin_ns_ > 0 && spins.worth_trying()) {
+      const TimeNs start_ns = clock_.now_ns();
+      bool busy = false;
+      while (!busy && !stop_.load(std::memory_order_relaxed) && clock_.now_ns() - start_ns < spin_ns_) {
         pause_cpu();
+        busy = run_round();
+      }
+      if (busy) {
+        spins.succeeded();
         continue;
       }
+      spins.failed();
     }
     sleep();
-    idle_since_ns = kNever;
   }
 }
 

@@ -24,8 +24,9 @@ class EventSource {
 };
 
 /// A thread around an epoll set, a queue of tasks and a heap of timers. One round: the events that are there, then the
-/// tasks that were posted by then, then the timers that are due. With nothing to do it polls for spin_ns (a wake-up
-/// across CPUs costs 34 us, a hop over loopback 6), then sleeps in epoll_wait until an event, a post or a deadline.
+/// tasks that were posted by then, then the timers that are due. With nothing to do it polls for spin_ns where that has
+/// paid lately (a wake-up across CPUs costs 34 us, a hop over loopback 6), then sleeps in epoll_wait until an event, a
+/// post or a deadline.
 ///
 /// An EventSource may go away only in a task of this processor: events are taken from the kernel by the batch, and
 /// tasks run when the batch is done, so none is left that names it.
@@ -59,6 +60,8 @@ class Processor final : public io::Processor {
  private:
   static void* thread_entry(void* self);
   void run() noexcept;
+  /// False: there was nothing to do.
+  bool run_round() noexcept;
   bool run_events(const timespec* timeout) noexcept;
   bool run_tasks() noexcept;
   bool run_timers() noexcept SOFTNDK_EXCLUDES(timers_lock_);

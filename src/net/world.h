@@ -12,8 +12,8 @@ namespace softndk::net {
 struct Options {
   /// Processor threads; 0: one for every two usable CPUs, at most 4. More than Executor::kProcessorsMax count as that.
   unsigned processors = 0;
-  /// How long an idle processor or a parking thread polls before it sleeps. 0 where there is one CPU only: there,
-  /// polling keeps off the CPU what is polled for.
+  /// How long an idle processor or a parking thread polls at most before it sleeps (SpinHistory). 0 where there is one
+  /// CPU only: there, polling keeps off the CPU what is polled for.
   io::TimeNs spin_ns = 20 * io::kMicrosecond;
   /// TCP congestion control for connections within the host; empty: the system's default. (bbr, the default of some
   /// systems, costs a third of the bandwidth over loopback.) Outlives the world.
