@@ -144,7 +144,8 @@ Result<PerfRound> PerfClient::run(std::size_t size_bytes) {
   auto done = plan_.mode == PerfMode::latency ? latency_round(round) : bandwidth_round(round);
   if (!done) return tl::unexpected(done.error());
   round.cpu_s = cpu_seconds() - cpu_before_s;
-  round.peak_mib_s = std::max(round.peak_mib_s, round.average_mib_s());  // no stretch was long enough, or the last was best
+  // No stretch was long enough, or the last one, which was not, was the best.
+  round.peak_mib_s = std::max(round.peak_mib_s, round.average_mib_s());
   if (auto verified = verify(size_bytes); !verified) return tl::unexpected(verified.error());
   return round;
 }
