@@ -1,0 +1,238 @@
+#include "runtime/settings_table.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cstdlib>
+#include <fstream>
+
+namespace softndk::runtime {
+namespace {
+
+bool parse_number(std::string_view text, std::uint64_t least, std::uint64_t most, std::uint64_t& to) {
+  std::uint64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc{} || end != text.data() + text.size() || number < least || number > most) return false;
+  to = number;
+  return true;
+}
+
+bool parse_switch(std::string_view text, bool& to) {
+  if (text == "on" || text == "1" || text == "true" || text == "yes") {
+    to = true;
+  } else if (text == "off" || text == "0" || text == "false" || text == "no") {
+    to = false;
+  } else {
+    return false;
+  }
+  return true;
+}
+
+/// A number of `unit_ns` nanoseconds into a duration.
+bool parse_time(std::string_view text, std::uint64_t most, io::TimeNs unit_ns, io::TimeNs& to) {
+  std::uint64_t number = 0;
+  if (!parse_number(text, 0, most, number)) return false;
+  to = number * unit_ns;
+  return true;
+}
+
+template <class Number>
+bool parse_into(std::string_view text, std::uint64_t least, std::uint64_t most, Number& to) {
+  std::uint64_t number = 0;
+  if (!parse_number(text, least, most, number)) return false;
+  to = static_cast<Number>(number);
+  return true;
+}
+
+template <class Choice>
+struct Named {
+  std::string_view name;
+  Choice choice;
+};
+
+template <class Choice, std::size_t kCount>
+bool parse_choice(std::string_view text, const Named<Choice> (&names)[kCount], Choice& to) {
+  for (const Named<Choice>& named : names) {
+    if (named.name != text) continue;
+    to = named.choice;
+    return true;
+  }
+  return false;
+}
+
+constexpr std::uint64_t kHourMs = 3'600'000;
+
+constexpr Setting kTable[] = {
+    {"policy", "default", "default | inline | nested | early | later | mixed(SEED)",
+     "how every create, close and request completes; default: inline, network requests later",
+     [](Configuration& to, std::string_view value) {
+       if (value != "default") return provider::parse_policy(value, to.provider);
+       to.provider.policy.reset();
+       return true;
+     }},
+    {"verifier", "off", "off | passthrough", "an interposer between every consumer and every provider",
+     [](Configuration& to, std::string_view value) {
+       return parse_choice<bool>(value, {{"off", false}, {"passthrough", true}}, to.verifier);
+     }},
+    {"log", "error", "error | warning | note | debug", "what is written to stderr",
+     [](Configuration& to, std::string_view value) {
+       return parse_choice<LogLevel>(value,
+                                     {{"error", LogLevel::error},
+                                      {"warning", LogLevel::warning},
+                                      {"note", LogLevel::note},
+                                      {"debug", LogLevel::debug}},
+                                     to.log);
+     }},
+    {"processors", "0", "0..16", "threads that read sockets and call back; 0: one for every two CPUs, at most 4",
+     [](Configuration& to, std::string_view value) { return parse_into(value, 0, 16, to.net.processors); }},
+    {"spin_us", "20", "0..10000", "how long an idle processor thread polls before it sleeps, in microseconds",
+     [](Configuration& to, std::string_view value) {
+       return parse_time(value, 10000, io::kMicrosecond, to.net.spin_ns);
+     }},
+    {"congestion", "cubic", "a name of tcp_congestion(7), or system",
+     "TCP congestion control between two ends on this host",
+     [](Configuration& to, std::string_view value) {
+       if (value.size() > 15) return false;
+       to.congestion = value == "system" ? "" : value;
+       return true;
+     }},
+    {"rtr", "auto", "auto | never", "whether our connect asks for a ready-to-receive message (RFC 6581)",
+     [](Configuration& to, std::string_view value) {
+       return parse_choice<rnic::RtrPolicy>(
+           value, {{"auto", rnic::RtrPolicy::automatic}, {"never", rnic::RtrPolicy::never}}, to.rnic.rtr);
+     }},
+    {"crc", "on", "on | off", "CRC32C on every FPDU; off only if the peer agrees",
+     [](Configuration& to, std::string_view value) { return parse_switch(value, to.rnic.crc); }},
+    {"fpdu", "auto", "auto | aligned | stream",
+     "aligned: FPDUs begin TCP segments; stream: they do not care; auto: stream within one host",
+     [](Configuration& to, std::string_view value) {
+       return parse_choice<rnic::FpduPolicy>(value,
+                                             {{"auto", rnic::FpduPolicy::automatic},
+                                              {"aligned", rnic::FpduPolicy::aligned},
+                                              {"stream", rnic::FpduPolicy::stream}},
+                                             to.rnic.fpdu);
+     }},
+    {"verify_before_place", "off", "on | off", "place payload only after its CRC was checked, at the cost of a copy",
+     [](Configuration& to, std::string_view value) { return parse_switch(value, to.rnic.verify_before_place); }},
+    {"abandon", "abort", "abort | polite",
+     "how a connect ends that is given up after the peer accepted; polite: send the RTR first (for Linux siw)",
+     [](Configuration& to, std::string_view value) {
+       return parse_choice<rnic::AbandonPolicy>(
+           value, {{"abort", rnic::AbandonPolicy::abort}, {"polite", rnic::AbandonPolicy::polite}}, to.rnic.abandon);
+     }},
+    {"first_fpdu_delay_ms", "0", "0..60000",
+     "how long our first FPDU waits after the peer's Reply (for Linux siw, which may overlook it)",
+     [](Configuration& to, std::string_view value) {
+       return parse_time(value, 60000, io::kMillisecond, to.rnic.first_fpdu_delay_ns);
+     }},
+    {"request_timeout_ms", "5000", "1..3600000", "T1: from TCP accept to the MPA Request",
+     [](Configuration& to, std::string_view value) {
+       return parse_time(value, kHourMs, io::kMillisecond, to.rnic.request_timeout_ns);
+     }},
+    {"connect_timeout_ms", "120000", "1..3600000", "T2: from NdkConnect to the MPA Reply",
+     [](Configuration& to, std::string_view value) {
+       return parse_time(value, kHourMs, io::kMillisecond, to.rnic.connect_timeout_ns);
+     }},
+    {"rtr_timeout_ms", "120000", "1..3600000", "T3: from our MPA Reply to the peer's RTR",
+     [](Configuration& to, std::string_view value) {
+       return parse_time(value, kHourMs, io::kMillisecond, to.rnic.rtr_timeout_ns);
+     }},
+    {"disconnect_timeout_ms", "10000", "1..3600000", "how long NdkDisconnect waits for the peer",
+     [](Configuration& to, std::string_view value) {
+       return parse_time(value, kHourMs, io::kMillisecond, to.rnic.disconnect_timeout_ns);
+     }},
+    {"no_receive_timeout_ms", "30000", "0..3600000", "how long a Send waits for a receive; 0: for ever",
+     [](Configuration& to, std::string_view value) {
+       return parse_time(value, kHourMs, io::kMillisecond, to.rnic.no_receive_timeout_ns);
+     }},
+    {"backlog", "1024", "1..65535", "connect requests that may wait for accept, a listener",
+     [](Configuration& to, std::string_view value) { return parse_into(value, 1, 65535, to.rnic.backlog); }},
+    {"half_open_max", "1024", "1..65535", "TCP connections without an MPA Request, a listener",
+     [](Configuration& to, std::string_view value) { return parse_into(value, 1, 65535, to.rnic.half_open_max); }},
+    {"network_direct", "1", "0 | 1", "the *NetworkDirect keyword: whether NDK can be enabled",
+     [](Configuration& to, std::string_view value) { return parse_switch(value, to.provider.network_direct); }},
+    {"vendor_id", "0", "0..4294967295", "VendorId of NDK_ADAPTER_INFO",
+     [](Configuration& to, std::string_view value) { return parse_into(value, 0, UINT32_MAX, to.provider.vendor_id); }},
+    {"device_id", "1", "0..4294967295", "DeviceId of NDK_ADAPTER_INFO",
+     [](Configuration& to, std::string_view value) { return parse_into(value, 0, UINT32_MAX, to.provider.device_id); }},
+};
+
+const Setting* find(std::string_view name) {
+  const auto found = std::find_if(std::begin(kTable), std::end(kTable),
+                                  [name](const Setting& setting) { return name == setting.name; });
+  return found == std::end(kTable) ? nullptr : found;
+}
+
+std::string_view trim(std::string_view text) {
+  const auto first = text.find_first_not_of(" \t\r");
+  if (first == std::string_view::npos) return {};
+  return text.substr(first, text.find_last_not_of(" \t\r") - first + 1);
+}
+
+}  // namespace
+
+std::span<const Setting> settings_table() noexcept {
+  return kTable;
+}
+
+SettingValues::SettingValues() {
+  static_assert(std::size(kTable) <= kCountMax);
+  for (std::size_t i = 0; i < std::size(kTable); ++i)
+    values_[i] = kTable[i].default_value;
+  if (const char* path = std::getenv("SOFTNDK_CONFIG")) read_file(path);
+  read_environment();
+}
+
+expected<void, SettingError> SettingValues::set(std::string_view name, std::string_view value) {
+  const Setting* setting = find(name);
+  if (setting == nullptr) return unexpected(SettingError::unknown);
+  Configuration trial;
+  if (!setting->apply(trial, value)) return unexpected(SettingError::out_of_range);
+  values_[setting - kTable] = value;
+  return {};
+}
+
+const std::string* SettingValues::get(std::string_view name) const {
+  const Setting* setting = find(name);
+  return setting == nullptr ? nullptr : &values_[setting - kTable];
+}
+
+void SettingValues::configure(Configuration& to) const {
+  for (std::size_t i = 0; i < std::size(kTable); ++i)
+    kTable[i].apply(to, values_[i]);
+  to.net.same_host_congestion = to.congestion.c_str();
+}
+
+void SettingValues::read_file(const char* path) {
+  std::ifstream file(path);
+  if (!file) {
+    log(LogLevel::error, "settings: %s, named by SOFTNDK_CONFIG, cannot be read", path);
+    return;
+  }
+  std::string line;
+  for (int number = 1; std::getline(file, line); ++number) {
+    std::string_view text(line);
+    text = trim(text.substr(0, text.find('#')));
+    if (text.empty()) continue;
+    const auto equals = text.find('=');
+    const std::string name(trim(text.substr(0, equals)));
+    const std::string value(equals == std::string_view::npos ? "" : trim(text.substr(equals + 1)));
+    if (expected<void, SettingError> done = set(name, value); !done) {
+      const Setting* setting = find(name);
+      log(LogLevel::error, "settings: %s:%d: %s = %s: %s%s", path, number, name.c_str(), value.c_str(),
+          setting == nullptr ? "no such setting" : "not in the range ", setting == nullptr ? "" : setting->range);
+    }
+  }
+}
+
+void SettingValues::read_environment() {
+  for (const Setting& setting : kTable) {
+    std::string variable = "SOFTNDK_";
+    for (const char* letter = setting.name; *letter != '\0'; ++letter)
+      variable += static_cast<char>(*letter >= 'a' && *letter <= 'z' ? *letter - 'a' + 'A' : *letter);
+    const char* value = std::getenv(variable.c_str());
+    if (value != nullptr && !set(setting.name, value))
+      log(LogLevel::error, "settings: %s=%s is not in the range %s", variable.c_str(), value, setting.range);
+  }
+}
+
+}  // namespace softndk::runtime

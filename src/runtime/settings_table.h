@@ -1,0 +1,58 @@
+#pragma once
+// The one table of settings: name, default, range, meaning, and what each does to the configuration of a start.
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "base/expected.h"
+#include "base/log.h"
+#include "net/world.h"
+#include "provider/settings.h"
+#include "rnic/settings.h"
+
+namespace softndk::runtime {
+
+/// Everything a start needs to know, in the words of the layers it is for.
+struct Configuration {
+  net::Options net;
+  rnic::Settings rnic;
+  provider::Settings provider;
+  LogLevel log = LogLevel::error;
+  bool verifier = false;
+  std::string congestion = "cubic";  ///< what net.same_host_congestion points to
+};
+
+struct Setting {
+  const char* name;
+  const char* default_value;
+  const char* range;
+  const char* meaning;
+  /// False: `value` is out of range, and nothing has changed.
+  bool (*apply)(Configuration& to, std::string_view value);
+};
+
+std::span<const Setting> settings_table() noexcept;
+
+enum class SettingError : std::uint8_t { unknown, out_of_range };
+
+/// The values in force for the next start. Sources, the later wins: default, the file that SOFTNDK_CONFIG names, the
+/// environment, set(). Not for use from several threads at once.
+class SettingValues {
+ public:
+  /// Reads file and environment; what is wrong there is logged with its name and its place, and skipped.
+  SettingValues();
+  expected<void, SettingError> set(std::string_view name, std::string_view value);
+  /// Null: no such setting.
+  const std::string* get(std::string_view name) const;
+  /// All values applied to a fresh configuration.
+  void configure(Configuration& to) const;
+
+ private:
+  void read_file(const char* path);
+  void read_environment();
+  static constexpr std::size_t kCountMax = 64;
+  std::string values_[kCountMax];
+};
+
+}  // namespace softndk::runtime
