@@ -10,8 +10,10 @@ cmake --build --preset release --target ndkping ndkperf
 ndkping=build/release/tools/ndkping/ndkping
 
 server=
+log=$(mktemp)
 cleanup() {
   [ -z "$server" ] || kill "$server" 2>/dev/null || true
+  rm -f "$log"
 }
 trap cleanup EXIT
 
@@ -19,17 +21,17 @@ exchange() { # HOST: address as it is typed, with brackets for IPv6
   local port=$((49152 + RANDOM % 16000))
   echo
   echo "== $1: server and client, two processes =="
-  "$ndkping" -S -ServerAddr "$1:$port" -ServerIf lo -TestType rping -W 30 &
+  : >"$log"
+  "$ndkping" -S -ServerAddr "$1:$port" -ServerIf lo -TestType rping -W 30 >"$log" &
   server=$!
-  local tries=0
-  until "$ndkping" -C -ServerAddr "$1:$port" -ClientAddr "${1//[\[\]]/}" -ClientIf lo -TestType rping -W 30 -V; do
-    # The server may not be listening yet: a refused connect may be tried again.
-    tries=$((tries + 1))
-    [ $tries -lt 20 ] && kill -0 "$server" 2>/dev/null || { echo "run.sh: no exchange over $1" >&2; exit 1; }
-    sleep 0.2
+  until grep -q ' listens on ' "$log"; do
+    kill -0 "$server" 2>/dev/null || { cat "$log"; echo "run.sh: the server could not listen on $1" >&2; exit 1; }
+    sleep 0.1
   done
+  "$ndkping" -C -ServerAddr "$1:$port" -ClientAddr "${1//[\[\]]/}" -ClientIf lo -TestType rping -W 30
   wait "$server"
   server=
+  tail -1 "$log"
 }
 
 exchange 127.0.0.1
