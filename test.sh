@@ -27,7 +27,7 @@ echo "== tests =="
 ctest --preset release -j "$jobs" -LE interop
 if [ $quick = 0 ]; then
   echo "== tests of consumers, again with the interposer =="
-  SOFTNDK_VERIFIER=passthrough ctest --preset release -j "$jobs" -L consumer
+  SOFTNDK_VERIFIER=passthrough ctest --preset release -j "$jobs" -L "consumer|tools"
 fi
 if [ $interop = 1 ]; then
   scripts/deps.sh interop
