@@ -76,4 +76,12 @@ struct Passive {
   NDK_CONNECTOR* connector = nullptr;
 };
 
+struct DataQuery {
+  DataQuery(NDK_CONNECTOR* connector, void* buffer, ULONG room) : length(room) {
+    status = connector->Dispatch->NdkGetConnectionData(connector, &inbound, &outbound, buffer, &length);
+  }
+  ULONG inbound = 77, outbound = 77, length;
+  NTSTATUS status;
+};
+
 }  // namespace softndk::provider

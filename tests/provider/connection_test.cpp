@@ -260,14 +260,6 @@ TEST(R_REJ_03, AfterARejectTheConnectorIsDeadAndItsQueuePairFree) {
   });
 }
 
-struct DataQuery {
-  DataQuery(NDK_CONNECTOR* connector, void* buffer, ULONG room) : length(room) {
-    status = connector->Dispatch->NdkGetConnectionData(connector, &inbound, &outbound, buffer, &length);
-  }
-  ULONG inbound = 77, outbound = 77, length;
-  NTSTATUS status;
-};
-
 TEST(R_GCD_01, TheFourRowsOfTheTable) {
   simulate([] {
     Rig rig;
