@@ -1,5 +1,6 @@
 #include "rnic/cq.h"
 
+#include <algorithm>
 #include <bit>
 
 #include "base/log.h"
@@ -43,8 +44,10 @@ void Cq::place(const Completion& completion) noexcept {
   std::uint64_t ticket = tail_.load(std::memory_order_relaxed);
   do {
     if (health_.load(std::memory_order_relaxed) != CqHealth::good) return;
-    // acquire: partner of the release in poll(); the consumer is done with the cell this ticket will overwrite.
-    if (ticket - head_.load(std::memory_order_acquire) >= depth_) return fail(CqHealth::overflow);
+    // acquire: partner of the release in poll(); the consumer is done with the cell this ticket will overwrite. Signed:
+    // while we looked, other producers may have passed our ticket and the consumer theirs; the exchange then fails.
+    const auto held = static_cast<std::int64_t>(ticket - head_.load(std::memory_order_acquire));
+    if (held >= static_cast<std::int64_t>(depth_)) return fail(CqHealth::overflow);
   } while (!tail_.compare_exchange_weak(ticket, ticket + 1, std::memory_order_relaxed));
   Cell& cell = cells_[ticket & mask_];
   cell.completion = completion;
@@ -106,7 +109,12 @@ void Cq::notify() noexcept {
   if (closing_.load()) return;
   const CqHealth health = health_.load();
   if (health != CqHealth::good) failure_told_.store(true);
-  entered_.store(tail_.load());
+  // What can be polled now is old. Not tail_: a ticket that is taken but not published yet is news that its producer,
+  // who may have seen no arm, will not tell.
+  std::uint64_t entered = std::max(entered_.load(std::memory_order_relaxed), head_.load());
+  while (is_published(entered))
+    ++entered;
+  entered_.store(entered);
   sink_.on_notify(health);
 }
 
