@@ -187,6 +187,7 @@ void Connection::on_timer() noexcept {
     case State::incoming:
       return on_abandoned_by_peer();  // T2: nobody answered
     case State::accepting:
+      if (qp_ == nullptr) return;  // T2 ran out while accept() was called, which was quicker: start_accept() is next
       return fail_establishment(CmStatus::timed_out, Ending::abort);  // T3
     case State::disconnecting:
       result_ = CmStatus::timed_out;

@@ -101,6 +101,7 @@ void Connection::judge_reply() noexcept {
     case iwarp::InitiatorHandshake::State::waiting:
       return;
     case iwarp::InitiatorHandshake::State::accepted: {
+      if (!frame_left_.empty()) break;  // an answer to a Request that has not left us yet
       const iwarp::ReadLimits limits = handshake.result().limits;
       keep_peer_data(handshake.private_data());
       {

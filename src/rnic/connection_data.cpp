@@ -41,6 +41,7 @@ void Connection::establish() noexcept {
     state_ = State::established;
     was_established_ = true;
   }
+  if (qp_->is_dead()) raise(kTxLocalError);  // its completion queue overflowed before there was anything to break
   sink_->on_established(CmStatus::success);
 }
 

@@ -11,6 +11,8 @@ void Connection::set_listener(Listener* listener, EndpointRef endpoint) noexcept
   listener_ = listener;
   endpoint_ = std::move(endpoint);
   set_state(State::waiting);
+  // From here on, because a stream that was announced may never be handed over: memory can be short in between.
+  arm_timer(context_.settings.request_timeout_ns);
 }
 
 void Connection::adopt(OwnedInterface<io::ByteStream> stream) noexcept {

@@ -79,11 +79,22 @@ bool Qp::attach(const TxAttachment& tx, const RxAttachment& rx) noexcept {
   // Room for a Read that is the RTR besides the negotiated ones.
   if (!pending_reads_.reserve(tx.outbound_read_limit + 1) || !inbound_reads_.reserve(rx.inbound_reads_max))
     return false;
+  // Both or none: a side that is attached alone would keep a stream that nobody takes from it.
+  if (!transmitter_.prepare() || !receiver_.prepare(rx)) return false;
   transmitter_.queue().set_read_limit(tx.outbound_read_limit);
-  return transmitter_.attach(tx) && receiver_.attach(rx);
+  transmitter_.attach(tx);
+  receiver_.attach(rx);
+  return true;
+}
+
+void Qp::set_connected(bool connected) noexcept {
+  connected_.store(connected);
+  // Partner: on_cq_failed(), which stores in the other order. A queue pair over a dead queue takes no post (R-ARM-16).
+  if (connected && cq_failed_.load()) connected_.store(false);
 }
 
 void Qp::on_cq_failed() noexcept {
+  cq_failed_.store(true);
   connected_.store(false);
   flush();
   MutexLock lock(mutex_);

@@ -22,6 +22,7 @@ class Qp final : public rdma::QueuePair {
   expected<void, rdma::PostError> post_send(const rdma::SendWork& work) noexcept override;
   expected<void, rdma::PostError> post_receive(const rdma::ReceiveWork& work) noexcept override;
   void flush() noexcept override;
+  void start_deferred() noexcept override { transmitter_.kick(); }
   void close() noexcept override;
 
   // For the connection.
@@ -33,7 +34,8 @@ class Qp final : public rdma::QueuePair {
   /// From now on it carries data, and no other connection will.
   [[nodiscard]] bool attach(const TxAttachment& tx, const RxAttachment& rx) noexcept;
   /// Initiator posts are taken from now on (R-WR-10), or no more (R-WR-08, R-WR-11).
-  void set_connected(bool connected) noexcept { connected_.store(connected); }
+  void set_connected(bool connected) noexcept;
+  bool is_dead() const noexcept { return cq_failed_.load(); }
   Transmitter& transmitter() { return transmitter_; }
   Receiver& receiver() { return receiver_; }
   const void* domain() const { return context_.domain; }
@@ -59,6 +61,7 @@ class Qp final : public rdma::QueuePair {
   Transmitter transmitter_;
   Receiver receiver_;
   std::atomic<bool> connected_{false};
+  std::atomic<bool> cq_failed_{false};
   Member receive_member_;
   Member initiator_member_;
   CloseTask close_task_;

@@ -26,16 +26,19 @@ Receiver::Receiver(const QpContext& context, Cq& cq, SpscFifo<PendingRead>& pend
   owner_task_.receiver = park_timer_.receiver = this;
 }
 
-bool Receiver::attach(const RxAttachment& attachment) noexcept {
+bool Receiver::prepare(const RxAttachment& attachment) noexcept {
   if (attachment.settings->verify_before_place && !new_verify_room_.reserve(iwarp::kUlpduBytesMax)) return false;
   if (!attachment.first_octets.empty()) {
     if (!unconsumed_.reserve(attachment.first_octets.size())) return false;
     std::memcpy(unconsumed_.data(), attachment.first_octets.data(), attachment.first_octets.size());
     unconsumed_bytes_ = attachment.first_octets.size();
   }
+  return true;
+}
+
+void Receiver::attach(const RxAttachment& attachment) noexcept {
   attachment_ = attachment;
   command(kAttach);
-  return true;
 }
 
 void Receiver::command(std::uint32_t bits) noexcept {
@@ -112,7 +115,7 @@ bool Receiver::read_some() noexcept {
   const std::size_t count = rx_->next_buffers(context_.staging, spans);
   if (count == 0) {
     // Stalled before the stream asked for memory; nothing is left over.
-    if (take_result(rx_->advance(0))) stalled_ = true;
+    if (take_result(rx_->consume({}))) stalled_ = true;
     return false;
   }
   std::size_t wanted = 0;
@@ -506,7 +509,7 @@ void Receiver::flush_queue() noexcept {
   context_.processor.cancel(park_timer_);
   while (queue_.front() != nullptr)
     complete_receive(WorkStatus::cancelled, 0, false);
-  raise(kRqFlushed);
+  if (!reading_) raise(kRqFlushed);  // not after a consumer's flush, while the stream is still read
 }
 
 // ---- sends that came before their receives

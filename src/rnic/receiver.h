@@ -22,7 +22,7 @@ struct RxAttachment {
   Link* link = nullptr;
   bool crc = true;
   const Settings* settings = nullptr;
-  Bytes first_octets;                   ///< what came behind the MPA frame; valid until attach() returned
+  Bytes first_octets;                   ///< what came behind the MPA frame; valid until prepare() returned
   std::uint32_t inbound_reads_max = 0;  ///< Read Requests to have room for (IRD, at least 1)
 };
 
@@ -45,8 +45,10 @@ class Receiver final : public iwarp::RxTarget {
   void on_posted() noexcept {
     if (attention_.load()) command(kLook);  // partner: the store in park() and in flush handling
   }
-  /// False: out of memory, and nothing was attached.
-  [[nodiscard]] bool attach(const RxAttachment& attachment) noexcept;
+  /// Takes the memory that attach() needs, and the first octets; false: there is none.
+  [[nodiscard]] bool prepare(const RxAttachment& attachment) noexcept;
+  /// A stream to use from now on; while none is attached, after prepare().
+  void attach(const RxAttachment& attachment) noexcept;
   void on_readable() noexcept { command(kReadable); }
   /// Completes everything queued, and all that will be, as cancelled; what arrives is read on, and dropped where it
   /// would need a receive.

@@ -28,12 +28,14 @@ Transmitter::Transmitter(const QpContext& context, Cq& cq, SpscFifo<PendingRead>
   owner_task_.transmitter = this;
 }
 
-bool Transmitter::attach(const TxAttachment& attachment) noexcept {
+bool Transmitter::prepare() noexcept {
   new_buffers_ = try_make<Buffers>();
-  if (new_buffers_ == nullptr) return false;
+  return new_buffers_ != nullptr;
+}
+
+void Transmitter::attach(const TxAttachment& attachment) noexcept {
   attachment_ = attachment;
   command(kAttach);
-  return true;
 }
 
 void Transmitter::send_terminate(const iwarp::Terminate& terminate) noexcept {
@@ -415,18 +417,17 @@ Transmitter::Append Transmitter::append_response_fpdu() noexcept {
 // ---- completions
 
 void Transmitter::complete(SendRecord& record, WorkStatus status) noexcept {
-  if (status != WorkStatus::success || !record.flags.silent) {  // errors are never silent (R-WR-23)
-    rdma::Completion completion{};
-    completion.request_context = record.context;
-    completion.qp_context = context_.consumer_context;
-    completion.status = status;
-    completion.operation = record.operation == Operation::send_invalidate ? Operation::send : record.operation;
-    completion.device_code = status == WorkStatus::success ? 0 : record.device_code;
-    cq_.place(completion);
-  }
+  const bool tells = status != WorkStatus::success || !record.flags.silent;  // errors are never silent (R-WR-23)
+  rdma::Completion completion{};
+  completion.request_context = record.context;
+  completion.qp_context = context_.consumer_context;
+  completion.status = status;
+  completion.operation = record.operation == Operation::send_invalidate ? Operation::send : record.operation;
+  completion.device_code = status == WorkStatus::success ? 0 : record.device_code;
   retire_ = RecordRing::after(retire_, record.header);
   queue_.ring().free_until(retire_);
-  queue_.retired_one();
+  queue_.retired_one();  // before it is placed: who sees the completion may post into its room (R-WR-13)
+  if (tells) cq_.place(completion);
 }
 
 void Transmitter::retire() noexcept {
@@ -450,7 +451,8 @@ void Transmitter::flush_queue() noexcept {
     sent_ = std::max(sent_, retire_);
     built_ = std::max(built_, retire_);
   }
-  raise(kSqFlushed);
+  // Only what the connection asked for is news to it: that of a consumer's flush, still under way, would look like it.
+  if (stopped_) raise(kSqFlushed);
 }
 
 void Transmitter::keep_half_sent_octets() noexcept {

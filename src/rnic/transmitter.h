@@ -53,9 +53,10 @@ class Transmitter {
   /// Something was queued: requests in the ring (`own_bytes` of them the caller's), reads to answer, or a Read has
   /// been finished.
   void kick(std::size_t own_bytes = 0) noexcept { run(own_bytes + kPosterBytesMax); }
-  /// A stream to use from now on; while none is attached. Sends nothing before open_gate().
-  /// False: out of memory, and nothing was attached.
-  [[nodiscard]] bool attach(const TxAttachment& attachment) noexcept;
+  /// Takes the memory that attach() needs; false: there is none.
+  [[nodiscard]] bool prepare() noexcept;
+  /// A stream to use from now on; while none is attached, after prepare(). Sends nothing before open_gate().
+  void attach(const TxAttachment& attachment) noexcept;
   /// Messages may go out: the initiator's consumer completed the connect, or the responder saw a valid FPDU.
   void open_gate() noexcept { command(kOpenGate); }
   void on_writable() noexcept { command(kWritable); }
