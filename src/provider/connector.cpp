@@ -31,8 +31,6 @@ Connector::Connector(Adapter& adapter, Listener* listener) noexcept
 
 Connector::~Connector() {
   adapter().miniport().remove(*this);
-  MutexLock lock(mutex_);
-  if (qp_ != nullptr && !qp_spent_) qp_->unbind();  // closed while connecting: the pair is as new
 }
 
 expected<NDK_CONNECTOR*, NTSTATUS> Connector::create(Adapter& adapter) noexcept {
@@ -150,6 +148,15 @@ Ref<Object> Connector::unbind_qp() noexcept {
   Qp& qp = *std::exchange(qp_, nullptr);
   qp.unbind();
   return take_antecedent(qp);
+}
+
+void Connector::device_closed() noexcept {
+  {
+    MutexLock lock(mutex_);
+    // Closed while connecting: the pair is as new, and may be connected again as soon as the consumer hears of it.
+    if (qp_ != nullptr && !qp_spent_) std::exchange(qp_, nullptr)->unbind();
+  }
+  release(RefReason::request);
 }
 
 void Connector::request_ended(rdma::CmStatus status) noexcept {

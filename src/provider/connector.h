@@ -70,7 +70,7 @@ class Connector final : public NDK_CONNECTOR, public Object, public ListLink {
     }
     void on_disconnected(rdma::CmStatus status) noexcept override { self.request_ended(status); }
     void on_abandoned() noexcept override {}  // the device remembers, and says so when the consumer answers (R-REJ-01)
-    void on_closed() noexcept override { self.release(RefReason::request); }
+    void on_closed() noexcept override { self.device_closed(); }
     Connector& self;
   };
   struct PeerLeft {
@@ -82,6 +82,7 @@ class Connector final : public NDK_CONNECTOR, public Object, public ListLink {
   bool advance(ConnectorEvent event) noexcept SOFTNDK_REQUIRES(mutex_);
   NTSTATUS start(ConnectorEvent event, Qp* qp, NTSTATUS wrong_state) noexcept SOFTNDK_EXCLUDES(mutex_);
   void request_ended(rdma::CmStatus status) noexcept;
+  void device_closed() noexcept SOFTNDK_EXCLUDES(mutex_);
   void peer_left(PeerLeft how) noexcept SOFTNDK_EXCLUDES(mutex_);
   void raise_disconnect(const DisconnectEvent& event, std::uint32_t reason) noexcept;
   static NTSTATUS conclude(Object& object, NTSTATUS status) noexcept;
