@@ -83,6 +83,27 @@ class Buffer {
   std::vector<rdma::MemoryExtent> extents_;
 };
 
+/// Counts the events that are inside an object, which must not go before they have left it: the flag that one sets may
+/// be seen before its bell has rung.
+class Visits {
+ public:
+  class Visit {
+   public:
+    explicit Visit(Visits& visits) : visits_(visits) { visits_.inside_.fetch_add(1); }
+    ~Visit() { visits_.inside_.fetch_sub(1); }
+
+   private:
+    Visits& visits_;
+  };
+  void wait(io::Executor& executor) const {
+    for (unsigned spins = 0; inside_.load() != 0; ++spins)
+      executor.relax(spins);
+  }
+
+ private:
+  std::atomic<int> inside_{0};
+};
+
 struct PeerOptions {
   std::uint32_t depth = 64;
   std::uint32_t cq_depth = 256;
@@ -90,7 +111,8 @@ struct PeerOptions {
 
 class Peer final : public rdma::ConnectionSink, public rdma::QpSink, public rdma::CqSink {
  public:
-  Peer(io::World& world, Device& device, const PeerOptions& options = {}) : bell(world), device_(device) {
+  Peer(io::World& world, Device& device, const PeerOptions& options = {})
+      : bell(world), executor_(world.executor), device_(device) {
     pd = std::move(*device.create_pd());
     cq = std::move(*device.create_cq({options.cq_depth, 0}, *this));
     rdma::QpParameters parameters;
@@ -101,7 +123,10 @@ class Peer final : public rdma::ConnectionSink, public rdma::QpSink, public rdma
     parameters.inline_bytes_max = 256;
     qp = std::move(*device.create_qp(*pd, parameters, *this));
   }
-  ~Peer() { close_all(); }
+  ~Peer() {
+    close_all();
+    visits_.wait(executor_);
+  }
 
   void new_connection() { connection = std::move(*device_.create_connection(*this)); }
   CmStatus connect(const Address& to, rdma::ReadLimits limits = {16, 16}, Bytes data = {}) {
@@ -187,32 +212,47 @@ class Peer final : public rdma::ConnectionSink, public rdma::QpSink, public rdma
   }
 
   // rdma::ConnectionSink
-  void on_connect_done(CmStatus status) noexcept override { set(connect_done, status); }
-  void on_established(CmStatus status) noexcept override { set(established, status); }
+  void on_connect_done(CmStatus status) noexcept override {
+    const Visits::Visit visit(visits_);
+    set(connect_done, status);
+  }
+  void on_established(CmStatus status) noexcept override {
+    const Visits::Visit visit(visits_);
+    set(established, status);
+  }
   void on_peer_disconnect(bool graceful, std::uint32_t) noexcept override {
+    const Visits::Visit visit(visits_);
     ++peer_disconnects;
     was_graceful = graceful;
     bell.ring();
   }
-  void on_disconnected(CmStatus status) noexcept override { set(disconnected, status); }
+  void on_disconnected(CmStatus status) noexcept override {
+    const Visits::Visit visit(visits_);
+    set(disconnected, status);
+  }
   void on_abandoned() noexcept override {
+    const Visits::Visit visit(visits_);
     abandoned = true;
     bell.ring();
   }
   void on_closed() noexcept override {
+    const Visits::Visit visit(visits_);
     closed = true;
     bell.ring();
   }
   void on_qp_closed() noexcept override {
+    const Visits::Visit visit(visits_);
     qp_closed = true;
     bell.ring();
   }
   void on_notify(rdma::CqHealth health) noexcept override {
+    const Visits::Visit visit(visits_);
     ++notifications;
     cq_health = health;
     bell.ring();
   }
   void on_cq_closed() noexcept override {
+    const Visits::Visit visit(visits_);
     cq_closed = true;
     bell.ring();
   }
@@ -245,14 +285,21 @@ class Peer final : public rdma::ConnectionSink, public rdma::QpSink, public rdma
     once.value = static_cast<int>(status);
     bell.ring();
   }
+  io::Executor& executor_;
+  Visits visits_;
   Device& device_;
 };
 
 /// A listener that hands its requests to `peers` in turn, inside the event or when asked.
 class Host final : public rdma::ListenerSink {
  public:
-  Host(io::World& world, Device& device) : bell(world) { listener = std::move(*device.create_listener(*this)); }
-  ~Host() { close(); }
+  Host(io::World& world, Device& device) : bell(world), executor_(world.executor) {
+    listener = std::move(*device.create_listener(*this));
+  }
+  ~Host() {
+    close();
+    visits_.wait(executor_);
+  }
   Address listen(const Address& at = loopback()) {
     auto address = listener->listen(at);
     EXPECT_TRUE(address);
@@ -269,11 +316,13 @@ class Host final : public rdma::ListenerSink {
     return bell.wait([this] { return requests.load() != 0; });
   }
   void on_connect_request(Incoming& incoming) noexcept override {
+    const Visits::Visit visit(visits_);
     if (next_ != nullptr) next_->connection = incoming.take(*next_);
     ++requests;
     bell.ring();
   }
   void on_listener_closed() noexcept override {
+    const Visits::Visit visit(visits_);
     closed = true;
     bell.ring();
   }
@@ -283,6 +332,8 @@ class Host final : public rdma::ListenerSink {
   std::atomic<bool> closed{false};
 
  private:
+  io::Executor& executor_;
+  Visits visits_;
   Peer* next_ = nullptr;
 };
 
