@@ -1,0 +1,296 @@
+// How connections end (spec/ndkpi.md 3.10, 3.2, 2.1).
+#include "ndk_consumer.h"
+
+namespace softndk::stack {
+namespace {
+
+TEST(R_DISC_01, BothDisconnectAndBothSucceed) {
+  everywhere([](Stage& stage) {
+    for (const char* host : {"127.0.0.1", "::1"}) {
+      Pair pair(stage, host);
+      ASSERT_TRUE(pair.establish());
+      Region here(pair.active.pd.get(), 64);
+      Region there(pair.passive.pd.get(), 64);
+      ASSERT_EQ(pair.active.receive(here.all()), STATUS_SUCCESS);
+      ASSERT_EQ(pair.passive.receive(there.all()), STATUS_SUCCESS);
+      Request leaving;
+      const NTSTATUS returned = pair.active.begin_disconnect(leaving);
+      ASSERT_TRUE(pair.passive.left.wait()) << "R-DISC-06";
+      EXPECT_TRUE(pair.passive.queue.is_empty()) << "a graceful end flushes nothing";
+      EXPECT_FALSE(leaving.is_done()) << "R-DISC-08: nobody answers for the consumer";
+      EXPECT_EQ(pair.passive.send(there.all()), STATUS_CONNECTION_INVALID) << "R-WR-11";
+      EXPECT_EQ(pair.passive.receive(there.all()), STATUS_SUCCESS);
+      EXPECT_EQ(pair.passive.disconnect(), STATUS_SUCCESS) << "R-DISC-13";
+      EXPECT_FALSE(pair.passive.queue.is_empty()) << "R-DISC-05: the flush comes first";
+      EXPECT_EQ(leaving.finish(returned), STATUS_SUCCESS);
+      NDK_RESULT_EX flushed{};
+      ASSERT_TRUE(pair.active.queue.poll(flushed)) << "R-DISC-04, R-DISC-05";
+      EXPECT_EQ(flushed.Status, STATUS_CANCELLED);
+      EXPECT_EQ(pair.passive.disconnects.load(), 1) << "R-EVT-04";
+      EXPECT_LE(pair.active.disconnects.load(), 1) << "R-DISC-07";
+      EXPECT_EQ(pair.active.disconnect(), STATUS_CONNECTION_INVALID) << "R-DISC-12";
+      EXPECT_EQ(pair.active.send(here.all()), STATUS_CONNECTION_INVALID) << "R-DISC-03";
+      EXPECT_EQ(pair.active.receive(here.all()), STATUS_SUCCESS);
+      EXPECT_EQ(pair.active.next_status(), STATUS_CANCELLED);
+    }
+  });
+}
+
+TEST(R_DISC_02, WithoutAnAnswerItTimesOut) {
+  in_simulation(6,
+                [](Stage& stage) {
+                  Pair pair(stage);
+                  ASSERT_TRUE(pair.establish());
+                  Region here(pair.active.pd.get(), 64);
+                  ASSERT_EQ(pair.active.receive(here.all()), STATUS_SUCCESS);
+                  EXPECT_EQ(pair.active.disconnect(), STATUS_IO_TIMEOUT);
+                  EXPECT_EQ(pair.active.next_status(), STATUS_CANCELLED);
+                  EXPECT_TRUE(pair.passive.left.wait());
+                },
+                {{"disconnect_timeout_ms", "500"}});
+}
+
+TEST(R_DISC_02, ThePeersAbortMakesItFail) {
+  everywhere([](Stage& stage) {
+    Pair pair(stage);
+    ASSERT_TRUE(pair.establish());
+    // The peer gets our FIN and aborts in answer: it broke its own connection before.
+    Region there(pair.passive.pd.get(), 64);
+    NDK_SGE wrong = there.all();
+    wrong.MemoryRegionToken ^= 0x500;
+    ASSERT_EQ(pair.passive.send(wrong), STATUS_SUCCESS);
+    const NTSTATUS status = pair.active.disconnect();
+    EXPECT_TRUE(status == STATUS_CONNECTION_ABORTED) << std::hex << static_cast<unsigned>(status);
+    EXPECT_EQ(pair.passive.next_status(), STATUS_ACCESS_VIOLATION);
+  });
+}
+
+TEST(R_DISC_10, WhatWasPostedBeforeIsDelivered) {
+  everywhere([](Stage& stage) {
+    Pair pair(stage);
+    ASSERT_TRUE(pair.establish());
+    Region here(pair.active.pd.get(), 200'000);
+    Region there(pair.passive.pd.get(), 200'000);
+    here.memory.fill(9);
+    ASSERT_EQ(pair.passive.receive(there.sge(0, 64)), STATUS_SUCCESS);
+    ASSERT_EQ(pair.active.write(here.all(), there.address(), there.token()), STATUS_SUCCESS);
+    ASSERT_EQ(pair.active.send(here.sge(0, 64)), STATUS_SUCCESS);
+    Request leaving;
+    const NTSTATUS returned = pair.active.begin_disconnect(leaving);
+    EXPECT_EQ(pair.passive.next_status(), STATUS_SUCCESS);
+    EXPECT_TRUE(pair.passive.left.wait());
+    EXPECT_EQ(pair.passive.disconnect(), STATUS_SUCCESS);
+    EXPECT_EQ(leaving.finish(returned), STATUS_SUCCESS);
+    EXPECT_EQ(std::memcmp(here.memory.data + 64, there.memory.data + 64, 200'000 - 64), 0);
+    EXPECT_EQ(pair.active.next_status(), STATUS_SUCCESS);
+    EXPECT_EQ(pair.active.next_status(), STATUS_SUCCESS);
+  });
+}
+
+TEST(R_DISC_12, WhereThereIsNothingToDisconnect) {
+  everywhere([](Stage& stage) {
+    Pair pair(stage);
+    pair.active.connector = stage.adapter->connector();
+    EXPECT_EQ(pair.active.disconnect(), STATUS_CONNECTION_INVALID);
+    ASSERT_EQ(pair.meet(), STATUS_SUCCESS);
+    EXPECT_EQ(pair.active.disconnect(), STATUS_CONNECTION_INVALID);
+    EXPECT_EQ(pair.active.complete(), STATUS_SUCCESS);
+    EXPECT_EQ(pair.accepting.finish(pair.accept_returned), STATUS_SUCCESS);
+  });
+}
+
+TEST(R_DISC_14, ABrokenConnectorsDisconnectIsAborted) {
+  everywhere([](Stage& stage) {
+    Pair pair(stage);
+    ASSERT_TRUE(pair.establish());
+    Region here(pair.active.pd.get(), 64);
+    ASSERT_EQ(pair.active.receive(here.all()), STATUS_SUCCESS);
+    pair.passive.connector.close();  // R-CLS-19: abortive
+    ASSERT_TRUE(pair.active.left.wait());
+    EXPECT_EQ(pair.active.next_status(), STATUS_CANCELLED) << "R-DISC-15";
+    EXPECT_EQ(pair.active.send(here.all()), STATUS_CONNECTION_INVALID) << "R-WR-08";
+    EXPECT_EQ(pair.active.receive(here.all()), STATUS_SUCCESS) << "R-WR-09";
+    EXPECT_EQ(pair.active.next_status(), STATUS_CANCELLED);
+    EXPECT_EQ(pair.active.disconnect(), STATUS_CONNECTION_ABORTED);
+    EXPECT_EQ(pair.active.disconnects.load(), 1);
+  });
+}
+
+TEST(R_CLS_19, ClosingAConnectedConnectorFlushesBeforeTheCloseCompletes) {
+  everywhere([](Stage& stage) {
+    Pair pair(stage);
+    ASSERT_TRUE(pair.establish());
+    Region here(pair.active.pd.get(), 64);
+    for (int i = 0; i < 5; ++i)
+      ASSERT_EQ(pair.active.receive(here.all()), STATUS_SUCCESS);
+    pair.active.connector.close();
+    for (int i = 0; i < 5; ++i) {
+      NDK_RESULT_EX result{};
+      ASSERT_TRUE(pair.active.queue.poll(result));
+      EXPECT_EQ(result.Status, STATUS_CANCELLED);
+    }
+    EXPECT_TRUE(pair.passive.left.wait());
+    EXPECT_EQ(pair.active.disconnects.load(), 0) << "R-EVT-05: not for what we did ourselves";
+  });
+}
+
+TEST(R_CLS_20, ClosingAfterThePeerLeftAnswersIt) {
+  everywhere([](Stage& stage) {
+    Pair pair(stage);
+    ASSERT_TRUE(pair.establish());
+    Request leaving;
+    const NTSTATUS returned = pair.active.begin_disconnect(leaving);
+    ASSERT_TRUE(pair.passive.left.wait());
+    pair.passive.connector.close();
+    EXPECT_EQ(leaving.finish(returned), STATUS_SUCCESS);
+  });
+}
+
+TEST(R_CLS_21, ClosingAQueuePairReturnsItsRequests) {
+  everywhere([](Stage& stage) {
+    Side side(*stage.adapter);
+    Region region(side.pd.get(), 64);
+    for (int i = 0; i < 4; ++i)
+      ASSERT_EQ(side.receive(region.all()), STATUS_SUCCESS);
+    side.qp.close();
+    for (int i = 0; i < 4; ++i) {
+      NDK_RESULT_EX result{};
+      ASSERT_TRUE(side.queue.poll(result)) << "R-CQ-25: still there after the close";
+      EXPECT_EQ(result.Status, STATUS_CANCELLED);
+      EXPECT_EQ(result.QPContext, &side);
+    }
+  });
+}
+
+TEST(R_CLS_06, AntecedentsMayBeClosedFirst) {
+  everywhere([](Stage& stage) {
+    auto pair = std::make_unique<Pair>(stage);
+    ASSERT_TRUE(pair->establish());
+    Request qp, listener;
+    const NTSTATUS qp_returned = pair->active.qp.begin_close(qp);
+    const NTSTATUS listener_returned = pair->door.listener.begin_close(listener);
+    EXPECT_EQ(qp_returned, STATUS_PENDING);
+    EXPECT_EQ(listener_returned, STATUS_PENDING);
+    EXPECT_FALSE(qp.is_done());
+    pair->active.connector.close();
+    EXPECT_EQ(qp.finish(qp_returned), STATUS_SUCCESS);
+    EXPECT_FALSE(listener.is_done());
+    pair->passive.connector.close();
+    EXPECT_EQ(listener.finish(listener_returned), STATUS_SUCCESS);
+  });
+}
+
+TEST(R_EVT_08, WithoutADisconnectEventNothingElseChanges) {
+  everywhere([](Stage& stage) {
+    Pair pair(stage);
+    Request connecting;
+    const NTSTATUS returned = pair.active.begin_connect(connecting, pair.from, pair.at);
+    pair.passive.connector = pair.door.next();
+    NDK_CONNECTOR* incoming = pair.passive.connector.get();
+    Request accepting;
+    const NTSTATUS accept_returned = incoming->Dispatch->NdkAccept(incoming, pair.passive.qp.get(), 1, 1, nullptr, 0,
+                                                                   nullptr, nullptr, &Request::completed, &accepting);
+    ASSERT_EQ(connecting.finish(returned), STATUS_SUCCESS);
+    NDK_CONNECTOR* connector = pair.active.connector.get();
+    EXPECT_EQ(ask([&](auto... rest) {
+                return connector->Dispatch->NdkCompleteConnect(connector, nullptr, nullptr, rest...);
+              }),
+              STATUS_SUCCESS);
+    EXPECT_EQ(accepting.finish(accept_returned), STATUS_SUCCESS);
+    Region here(pair.active.pd.get(), 64);
+    ASSERT_EQ(pair.active.receive(here.all()), STATUS_SUCCESS);
+    pair.passive.connector.close();
+    EXPECT_EQ(pair.active.next_status(), STATUS_CANCELLED);
+    EXPECT_EQ(pair.active.disconnect(), STATUS_CONNECTION_ABORTED);
+  });
+}
+
+TEST(R_EVT_09, TheExFormCarriesAReason) {
+  everywhere([](Stage& stage) {
+    struct Reason {
+      std::atomic<int> calls{0};
+      Event told;
+      static VOID left(PVOID context, ULONG) {
+        auto* self = static_cast<Reason*>(context);
+        ++self->calls;
+        self->told.set();
+      }
+    } reason;
+    Pair pair(stage);
+    ASSERT_EQ(pair.meet(), STATUS_SUCCESS);
+    NDK_CONNECTOR* connector = pair.active.connector.get();
+    EXPECT_EQ(ask([&](auto... rest) {
+                return connector->Dispatch->NdkCompleteConnectEx(connector, &Reason::left, &reason, rest...);
+              }),
+              STATUS_SUCCESS);
+    EXPECT_EQ(pair.accepting.finish(pair.accept_returned), STATUS_SUCCESS) << "R-EVT-10";
+    pair.passive.connector.close();
+    EXPECT_TRUE(reason.told.wait());
+    pair.active.connector.close();
+    EXPECT_EQ(reason.calls.load(), 1);
+  });
+}
+
+TEST(R_EVT_02, AcceptInsideTheConnectEvent) {
+  everywhere([](Stage& stage) {
+    struct Server {
+      explicit Server(OpenAdapter& adapter) : side(adapter) {}
+      Side side;
+      Request accepting;
+      std::atomic<NTSTATUS> returned{STATUS_UNSUCCESSFUL};
+      Event raised_event;
+      static VOID raised(PVOID context, NDK_CONNECTOR* connector) {
+        auto* self = static_cast<Server*>(context);
+        self->side.connector = Object<NDK_CONNECTOR>(connector);
+        self->returned = self->side.begin_accept(self->accepting);
+        self->raised_event.set();
+      }
+    };
+    Server server(*stage.adapter);
+    Object<NDK_LISTENER> listener = stage.adapter->listener(&Server::raised, &server);
+    const Sockaddr any("127.0.0.1");
+    ASSERT_EQ(
+        ask([&](auto... rest) { return listener.table()->NdkListen(listener.get(), any.get(), any.bytes, rest...); }),
+        STATUS_SUCCESS);
+    Sockaddr at;
+    at.bytes = sizeof(at.value);
+    ASSERT_EQ(listener.table()->NdkGetLocalAddress(listener.get(), at.room(), &at.bytes), STATUS_SUCCESS);
+    Side client(*stage.adapter);
+    EXPECT_EQ(client.connect(any, at), STATUS_SUCCESS);
+    EXPECT_EQ(client.complete(), STATUS_SUCCESS);
+    ASSERT_TRUE(server.raised_event.wait());
+    EXPECT_EQ(server.accepting.finish(server.returned), STATUS_SUCCESS);
+    server.side.close();
+  });
+}
+
+TEST(R_CLS_13, AdapterCloseWaitsForEverything) {
+  // Close with callbacks that do nothing, parents first, and the adapter right behind (kernel-surface 8, item 11).
+  everywhere([](Stage& stage) {
+    OpenAdapter second(stage.loopback_index());
+    ASSERT_EQ(second.status, STATUS_SUCCESS);
+    static std::atomic<int> closed;
+    closed = 0;
+    constexpr int kRegions = 64;
+    Object<NDK_PD> pd = second.pd();
+    std::vector<NDK_MR*> regions;
+    for (int i = 0; i < kRegions; ++i) {
+      Object<NDK_MR> mr;
+      EXPECT_EQ(create(mr, [&](auto... rest) { return pd.table()->NdkCreateMr(pd.get(), FALSE, rest...); }),
+                STATUS_SUCCESS);
+      regions.push_back(mr.release());
+    }
+    Request parent;
+    const NTSTATUS returned = pd.begin_close(parent);
+    int pending = 0;
+    for (NDK_MR* mr : regions)
+      pending += mr->Dispatch->NdkCloseMr(
+                     &mr->Header, [](PVOID) { ++closed; }, nullptr) == STATUS_PENDING;
+    second.close();
+    EXPECT_EQ(closed.load(), pending) << "every callback has returned";
+    EXPECT_TRUE(returned != STATUS_PENDING || parent.is_done());
+  });
+}
+
+}  // namespace
+}  // namespace softndk::stack
