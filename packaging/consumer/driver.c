@@ -5,13 +5,13 @@
 #include <wskndk.h>
 
 /* Names of the driver's own that a C library knows too: the runtime must not call these by mistake. */
-int send(int a, const void* b, unsigned long c, int d);
-int wait(int* status);
-float logf(float x);
 #ifdef __cplusplus
 extern "C" {
 #endif
-int hijacked;
+int send(int a, const void* b, unsigned long c, int d);
+int wait(int* status);
+float logf(float x);
+static int hijacked;
 int send(int a, const void* b, unsigned long c, int d) {
     (void)a; (void)b; (void)c; (void)d;
     hijacked = 1;
