@@ -164,10 +164,10 @@ NTSTATUS create(Object<T>& to, Call call) {
 
 /// An address as the interface takes it.
 struct Sockaddr {
-  SOCKADDR_INET value{};
+  SOCKADDR_INET value;
   ULONG bytes = 0;
-  Sockaddr() = default;
-  Sockaddr(std::string_view text, USHORT port = 0) {
+  Sockaddr() { std::memset(&value, 0, sizeof value); }  // `{}` would zero the union's first, shorter member only
+  Sockaddr(std::string_view text, USHORT port = 0) : Sockaddr() {
     Address address;
     EXPECT_TRUE(parse_address(std::string(text).c_str(), address)) << text;
     if (address.family == Address::Family::v4) {
