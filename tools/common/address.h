@@ -11,7 +11,8 @@ namespace softndk::tools {
 
 /// One endpoint as NDK takes it: Windows' family numbers, network byte order.
 struct Address {
-  SOCKADDR_INET value{};
+  // The longer member: braces on the union would zero its first, shorter one only.
+  SOCKADDR_INET value{.Ipv6 = {}};
 
   const SOCKADDR* sockaddr() const { return reinterpret_cast<const SOCKADDR*>(&value); }
   ULONG sockaddr_bytes() const {

@@ -58,7 +58,7 @@ Address from_sockaddr(const SOCKADDR_INET& value) {
 
 template <class Object, class Call>
 std::string address_text(Object* object, Call call) {
-  SOCKADDR_INET value{};
+  SOCKADDR_INET value{.Ipv6 = {}};  // the longer member, so all of it
   ULONG bytes = sizeof(value);
   const NTSTATUS status = call(object, reinterpret_cast<SOCKADDR*>(&value), &bytes);
   return NT_SUCCESS(status) ? to_string(from_sockaddr(value)) : "?";
