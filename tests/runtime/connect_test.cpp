@@ -1,5 +1,5 @@
 // Connecting, as a consumer sees it (spec/ndkpi.md 3.8, 3.9, 2.10).
-#include "ndk_consumer.h"
+#include "stage.h"
 
 namespace softndk::stack {
 namespace {

@@ -1,5 +1,5 @@
 // How connections end (spec/ndkpi.md 3.10, 3.2, 2.1).
-#include "ndk_consumer.h"
+#include "stage.h"
 
 namespace softndk::stack {
 namespace {

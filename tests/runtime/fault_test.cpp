@@ -1,6 +1,6 @@
 // Every call that can fail, failing once; connections lost and silenced at any octet. Whatever happens: a documented
 // status, everything given back, nobody waits for ever.
-#include "ndk_consumer.h"
+#include "stage.h"
 
 namespace softndk::stack {
 namespace {

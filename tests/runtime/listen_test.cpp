@@ -1,5 +1,5 @@
 // Listeners and who holds an address (spec/ndkpi.md 3.8).
-#include "ndk_consumer.h"
+#include "stage.h"
 
 namespace softndk::stack {
 namespace {

@@ -1,5 +1,5 @@
 // Memory regions over real MDLs (spec/ndkpi.md 3.13).
-#include "ndk_consumer.h"
+#include "stage.h"
 
 namespace softndk::stack {
 namespace {

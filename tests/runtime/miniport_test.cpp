@@ -1,6 +1,6 @@
 // What the operating system's side sees of connections: counters, OIDs, disable and enable (spec/ndkpi.md 4.4-4.6),
 // and two adapters of one host.
-#include "ndk_consumer.h"
+#include "stage.h"
 
 namespace softndk::stack {
 namespace {

@@ -1,5 +1,5 @@
 // Work requests (spec/ndkpi.md 3.5, 3.7, 3.15, 3.16).
-#include "ndk_consumer.h"
+#include "stage.h"
 
 namespace softndk::stack {
 namespace {

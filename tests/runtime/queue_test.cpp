@@ -1,5 +1,5 @@
 // The real completion queue: results, arming, overflow (spec/ndkpi.md 2.5, 3.4).
-#include "ndk_consumer.h"
+#include "stage.h"
 
 namespace softndk::stack {
 namespace {

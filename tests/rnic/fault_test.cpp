@@ -1,0 +1,122 @@
+// Memory and calls that run out between two ends of ours, from the first connect to the last close.
+#include "raw_peer.h"
+
+namespace softndk::rnic::test {
+namespace {
+
+/// While it lives, the n-th fallible call fails.
+class Shortage {
+ public:
+  explicit Shortage(std::uint64_t nth) : nth_(nth) {
+    set_fault_hook(
+        [](void* self, const char*) noexcept {
+          auto* shortage = static_cast<Shortage*>(self);
+          return ++shortage->calls_ == shortage->nth_;
+        },
+        this);
+  }
+  ~Shortage() { set_fault_hook(nullptr, nullptr); }
+  std::uint64_t calls() const { return calls_; }
+
+ private:
+  std::uint64_t nth_;
+  std::uint64_t calls_ = 0;
+};
+
+bool is_documented(CmStatus status) {
+  return status == CmStatus::success || status == CmStatus::no_resources || status == CmStatus::refused ||
+         status == CmStatus::aborted || status == CmStatus::timed_out || status == CmStatus::cancelled ||
+         status == CmStatus::no_free_port || status == CmStatus::address_in_use;
+}
+
+TEST(R_CRT_06, TheNthFallibleCallOfAConnectionFails) {
+  bool met_all = false;
+  std::uint64_t nth = 1;
+  for (; nth < 500 && !met_all; ++nth) {
+    SCOPED_TRACE("fallible call " + std::to_string(nth));
+    std::uint64_t calls = 0;
+    sim::World simulation(nth);
+    const sim::Result result = simulation.run([&] {
+      io::World world = simulation.view();
+      Settings settings = patient();
+      settings.connect_timeout_ns = settings.rtr_timeout_ns = settings.request_timeout_ns = io::kSecond;
+      settings.disconnect_timeout_ns = settings.no_receive_timeout_ns = io::kSecond;
+      auto device = make_device(world, settings);
+      Host host(world, *device);
+      const Address at = host.listen();
+      Peer active(world, *device);
+      Peer passive(world, *device);
+      Buffer here(*active.pd, 300'000, kAllRights, 0x1000);
+      Buffer there(*passive.pd, 300'000, kAllRights, 0x9000000);
+      host.expect(passive);
+      active.new_connection();
+      here.fill(7);
+      const auto source = here.content();
+      {
+        Shortage shortage(nth);
+        rdma::ConnectParameters parameters;
+        parameters.local = at.with_port(0);
+        parameters.remote = at;
+        parameters.limits = {4, 4};
+        CmStatus connected = active.connection->connect(*active.qp, parameters);
+        // Either the passive side hears of it, or the active side of its failure.
+        ASSERT_TRUE(
+            eventually(world, [&] { return host.requests.load() != 0 || active.connect_done.value.load() >= 0; }));
+        CmStatus accepted = CmStatus::wrong_state;
+        if (passive.connection != nullptr) accepted = passive.start_accept({4, 4});
+        if (connected == CmStatus::pending) connected = active.wait(active.connect_done);
+        EXPECT_TRUE(is_documented(connected)) << static_cast<int>(connected);
+        bool works = connected == CmStatus::success;
+        if (works) {
+          const CmStatus completed = active.complete();
+          EXPECT_TRUE(is_documented(completed)) << static_cast<int>(completed);
+          works = completed == CmStatus::success;
+        }
+        if (!works) active.close_connection();
+        if (accepted == CmStatus::pending) {
+          accepted = passive.wait_established();
+          EXPECT_TRUE(is_documented(accepted)) << static_cast<int>(accepted);
+        }
+        if (works && accepted == CmStatus::success) {
+          int posted = 0;
+          posted += active.post(rdma::Operation::send, here, 0, 300'000).has_value();  // parked, if there is memory
+          posted +=
+              active.post(rdma::Operation::write, here, 0, 300'000, 1, there.address(), there.region->remote_token())
+                  .has_value();
+          posted +=
+              active.post(rdma::Operation::read, here, 0, 300'000, 1, there.address(), there.region->remote_token())
+                  .has_value();
+          EXPECT_TRUE(passive.receive(there, 0, 300'000));
+          bool all = posted == 3;
+          for (int i = 0; i < posted; ++i) {
+            const WorkStatus status = active.wait_status();
+            EXPECT_TRUE(status == WorkStatus::success || status == WorkStatus::cancelled);
+            all = all && status == WorkStatus::success;
+          }
+          if (all) {
+            EXPECT_EQ(there.content(), source);
+            EXPECT_EQ(here.content(), source);
+          }
+        }
+        active.close_connection();
+        passive.close_connection();
+        calls = shortage.calls();
+      }
+      active.close_all();
+      passive.close_all();
+      host.close();
+      EXPECT_EQ(device->counters().active_connections.load(), 0u);
+      // The address is free again.
+      Host second(world, *device);
+      EXPECT_EQ(second.listen(at).port, at.port);
+    });
+    ASSERT_EQ(result, sim::Result::completed) << simulation.report();
+    if (HasFailure()) return;
+    met_all = calls < nth;
+  }
+  EXPECT_TRUE(met_all);
+  EXPECT_GT(nth, 10u) << "too few to be true";
+}
+
+}  // namespace
+}  // namespace softndk::rnic::test
