@@ -4,25 +4,6 @@
 namespace softndk::rnic::test {
 namespace {
 
-/// While it lives, the n-th fallible call fails.
-class Shortage {
- public:
-  explicit Shortage(std::uint64_t nth) : nth_(nth) {
-    set_fault_hook(
-        [](void* self, const char*) noexcept {
-          auto* shortage = static_cast<Shortage*>(self);
-          return ++shortage->calls_ == shortage->nth_;
-        },
-        this);
-  }
-  ~Shortage() { set_fault_hook(nullptr, nullptr); }
-  std::uint64_t calls() const { return calls_; }
-
- private:
-  std::uint64_t nth_;
-  std::uint64_t calls_ = 0;
-};
-
 bool is_documented(CmStatus status) {
   return status == CmStatus::success || status == CmStatus::no_resources || status == CmStatus::refused ||
          status == CmStatus::aborted || status == CmStatus::timed_out || status == CmStatus::cancelled ||

@@ -405,17 +405,9 @@ TEST(Handshake, AConnectionThatIsAnnouncedAndNeverHandedOverGivesItsPlaceBack) {
       settings.half_open_max = 1;
       settings.request_timeout_ns = 20 * io::kMillisecond;
       Scene scene(world, settings);
-      struct Shortage {
-        std::uint64_t nth, calls;
-      } shortage{nth, 0};
       {
         RawPeer first(world);
-        set_fault_hook(
-            [](void* self, const char*) noexcept {
-              auto* counted = static_cast<Shortage*>(self);
-              return ++counted->calls == counted->nth;
-            },
-            &shortage);
+        std::optional<Shortage> shortage(std::in_place, nth);
         const Address local = loopback(50'000);
         auto end = io::contract::start_connect(world, local, scene.at, world.executor.processor(0));
         if (end) {
@@ -425,8 +417,8 @@ TEST(Handshake, AConnectionThatIsAnnouncedAndNeverHandedOverGivesItsPlaceBack) {
           while (world.clock.now_ns() < until_ns)
             world.executor.park(until_ns);
         }
-        set_fault_hook(nullptr, nullptr);
-        calls = shortage.calls;
+        calls = shortage->calls();
+        shortage.reset();
         const io::TimeNs until_ns = world.clock.now_ns() + 200 * io::kMillisecond;  // T1 is over
         while (world.clock.now_ns() < until_ns)
           world.executor.park(until_ns);

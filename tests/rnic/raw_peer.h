@@ -57,6 +57,25 @@ bool eventually(io::World& world, Condition condition) {
   return true;
 }
 
+/// While it lives, the n-th fallible call fails.
+class Shortage {
+ public:
+  explicit Shortage(std::uint64_t nth) : nth_(nth) {
+    set_fault_hook(
+        [](void* self, const char*) noexcept {
+          auto* shortage = static_cast<Shortage*>(self);
+          return shortage->calls_.fetch_add(1) + 1 == shortage->nth_;
+        },
+        this);
+  }
+  ~Shortage() { set_fault_hook(nullptr, nullptr); }
+  std::uint64_t calls() const { return calls_.load(); }
+
+ private:
+  std::uint64_t nth_;
+  std::atomic<std::uint64_t> calls_{0};
+};
+
 inline Octets frame_octets(const iwarp::MpaFrame& frame) {
   Octets octets(iwarp::kMpaFrameBytesMax);
   ByteWriter out(octets);
