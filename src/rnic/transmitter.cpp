@@ -230,7 +230,9 @@ template <class Map>
 bool Transmitter::append_cut(const iwarp::TxMessage& message, std::uint32_t& offset, Map&& map) noexcept {
   const std::uint32_t mulpdu = aligned_ ? iwarp::mulpdu(segment_bytes_, markers_) : iwarp::kUlpduBytesMax;
   const TxFramer::Cut plan = TxFramer::plan(message, offset, mulpdu);
-  IoSpan spans[64];
+  // 32 sges of pages that are nowhere neighbours: each may touch two more pages than its octets fill, and an FPDU holds
+  // 16 pages' worth; 80 at the most.
+  IoSpan spans[96];
   const std::size_t count = map(offset, plan.payload_bytes, std::span<IoSpan>(spans));
   iwarp::TxRoom room = framer_->room_for(plan.payload_bytes, count);
   if (plan.payload_bytes <= kCopyBytesMax) room.arena_bytes += plan.payload_bytes;
