@@ -2,6 +2,7 @@
 #include <atomic>
 #include <cstdint>
 
+#include "base/interleave.h"
 #include "base/thread_safety.h"
 
 namespace softndk {
@@ -18,10 +19,14 @@ namespace softndk {
 class SOFTNDK_CAPABILITY("ownership") Ownership {
  public:
   /// True: the caller is the owner now and must end with release() returning true, or hand the ownership on.
-  bool signal() SOFTNDK_TRY_ACQUIRE(true) { return count_.fetch_add(1) == 0; }
+  bool signal() SOFTNDK_TRY_ACQUIRE(true) {
+    interleave_point();
+    return count_.fetch_add(1) == 0;
+  }
 
   /// False: signals arrived since `begin()`; the caller still owns and must look again. True: let go.
   bool release() SOFTNDK_RELEASE() {
+    interleave_point();
     std::uint32_t expected = seen_;
     if (count_.compare_exchange_strong(expected, 0)) return true;
     seen_ = expected;

@@ -4,6 +4,8 @@
 // ownership flag was taken), and -Wthread-safety then checks who touches what.
 #include <mutex>
 
+#include "base/interleave.h"
+
 #if defined(__clang__)
 #define SOFTNDK_TS(x) __attribute__((x))
 #else
@@ -24,15 +26,22 @@
 namespace softndk {
 
 /// A lock for short sections inside one layer. Never held across a callback, a wait, or any call of io::Executor that
-/// may switch threads (park, yield, relax): under simulation all threads share one, so a lock held across a switch
-/// would never be released.
+/// may switch threads (park, yield, relax). Taking and leaving it are interleave points.
 class SOFTNDK_CAPABILITY("mutex") Mutex {
  public:
-  void lock() SOFTNDK_ACQUIRE() { mutex_.lock(); }
-  void unlock() SOFTNDK_RELEASE() { mutex_.unlock(); }
+  void lock() SOFTNDK_ACQUIRE() {
+    interleave_point();
+    if (!mutex_.try_lock()) lock_contended();
+  }
+  void unlock() SOFTNDK_RELEASE() {
+    mutex_.unlock();
+    interleave_point();
+  }
   bool try_lock() SOFTNDK_TRY_ACQUIRE(true) { return mutex_.try_lock(); }
 
  private:
+  void lock_contended() noexcept;
+
   std::mutex mutex_;
 };
 

@@ -1,5 +1,6 @@
 #include "provider/object.h"
 
+#include "base/interleave.h"
 #include "base/log.h"
 #include "provider/adapter.h"
 
@@ -17,6 +18,7 @@ void Object::add_ref(RefReason reason) noexcept {
 
 bool Object::try_add_ref(RefReason reason) noexcept {
   if (closing_.load()) return false;
+  interleave_point();
   std::uint32_t now = references_.load();
   do {
     if (now == 0) return false;
@@ -28,6 +30,7 @@ bool Object::try_add_ref(RefReason reason) noexcept {
 bool Object::drop(RefReason reason) noexcept {
   const std::uint32_t of_reason = by_reason_[static_cast<unsigned>(reason)].fetch_sub(1);
   SOFTNDK_CHECK(of_reason != 0);
+  interleave_point();
   return references_.fetch_sub(1) == 1;
 }
 
@@ -51,6 +54,7 @@ NTSTATUS Object::close(NDK_FN_CLOSE_COMPLETION completion, PVOID context) noexce
     panic(__FILE__, __LINE__, "double close (R-CLS-26)");
   }
   const CompletionMode mode = completions_of(adapter_).choose(CompletionKind::close);
+  interleave_point();
   close_completion_ = completion;
   close_context_ = context;
   add_ref(RefReason::callback);  // begin_close may cause the last event of a device before it returns
@@ -66,6 +70,7 @@ NTSTATUS Object::close(NDK_FN_CLOSE_COMPLETION completion, PVOID context) noexce
 
 bool Object::retire() noexcept {
   type_.retire(*this);
+  interleave_point();
   return retiring_parties_.fetch_sub(1) == 1;
 }
 
@@ -77,6 +82,7 @@ void Object::retired() noexcept {
 void Object::deliver_close(Delivery& delivery) noexcept {
   Object& self = static_cast<CloseDelivery&>(delivery).owner;
   self.close_completion_(self.close_context_);
+  interleave_point();
   self.finish_close();  // R-CLS-07, R-CLS-15: only now
 }
 

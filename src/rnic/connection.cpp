@@ -25,11 +25,13 @@ Connection::~Connection() = default;
 
 void Connection::call(std::uint32_t bits) noexcept {
   calls_.fetch_or(bits);
+  interleave_point();
   processor_.post(work_task_);
 }
 
 void Connection::raise(std::uint32_t events) noexcept {
   link_events_.fetch_or(events);
+  interleave_point();
   processor_.post(work_task_);
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 
+#include "base/interleave.h"
 #include "base/log.h"
 
 namespace softndk::rnic {
@@ -44,22 +45,26 @@ void Cq::place(const Completion& completion) noexcept {
   std::uint64_t ticket = tail_.load(std::memory_order_relaxed);
   do {
     if (health_.load(std::memory_order_relaxed) != CqHealth::good) return;
+    interleave_point();
     // acquire: partner of the release in poll(); the consumer is done with the cell this ticket will overwrite. Signed:
     // while we looked, other producers may have passed our ticket and the consumer theirs; the exchange then fails.
     const auto held = static_cast<std::int64_t>(ticket - head_.load(std::memory_order_acquire));
     if (held >= static_cast<std::int64_t>(depth_)) return fail(CqHealth::overflow);
   } while (!tail_.compare_exchange_weak(ticket, ticket + 1, std::memory_order_relaxed));
+  interleave_point();  // others take later tickets and publish them first
   Cell& cell = cells_[ticket & mask_];
   cell.completion = completion;
   const bool solicits = completion.solicited || completion.status != rdma::WorkStatus::success;
   if (solicits) {
     std::uint64_t end = solicited_end_.load(std::memory_order_relaxed);
+    interleave_point();
     while (end < ticket + 1 && !solicited_end_.compare_exchange_weak(end, ticket + 1)) {
     }
   }
   // Store then load here, load after store in arm(), all four sequentially consistent: either this load sees the arm,
   // or the arm sees the published cell.
   cell.published.store(ticket + 1);
+  interleave_point();
   const CqNotify armed = armed_.load();
   if (armed == CqNotify::any || (armed == CqNotify::solicited && solicits)) fire();
 }
@@ -96,10 +101,12 @@ void Cq::arm(CqNotify kind) noexcept {
   // clears it meanwhile makes the exchange fail, and the new arm then stands alone.
   while (pending < kind && !armed_.compare_exchange_weak(pending, kind)) {
   }
+  interleave_point();
   if (satisfied(armed_.load())) fire();  // partner: the store and load at the end of place()
 }
 
 void Cq::fire() noexcept {
+  interleave_point();
   // At most once for each arm (R-ARM-02): the exchange decides who of several producers it was.
   if (armed_.exchange(CqNotify::none) == CqNotify::none) return;
   processor_.post(notify_task_);
@@ -114,6 +121,7 @@ void Cq::notify() noexcept {
   std::uint64_t entered = std::max(entered_.load(std::memory_order_relaxed), head_.load());
   while (is_published(entered))
     ++entered;
+  interleave_point();
   entered_.store(entered);
   sink_.on_notify(health);
 }
@@ -147,6 +155,7 @@ void Cq::remove_member(CqMember& member) noexcept {
 
 void Cq::close() noexcept {
   closing_.store(true);
+  interleave_point();
   // Behind a notification that is queued already: the processor runs its tasks in order.
   processor_.post(close_task_);
 }

@@ -42,6 +42,7 @@ void Receiver::attach(const RxAttachment& attachment) noexcept {
 }
 
 void Receiver::command(std::uint32_t bits) noexcept {
+  interleave_point();
   if (bits != 0) commands_.fetch_or(bits);
   // Everything that may read happens on one thread; who is not there leaves word.
   if (!context_.processor.is_current()) {

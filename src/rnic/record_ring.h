@@ -3,6 +3,7 @@
 #include <bit>
 #include <cstdint>
 
+#include "base/interleave.h"
 #include "base/lazy_memory.h"
 #include "base/log.h"
 
@@ -54,7 +55,10 @@ class RecordRing {
   }
   /// Makes everything reserved visible. Sequentially consistent: a producer that looks at a flag afterwards and a
   /// consumer that sets the flag and then looks at the ring cannot both miss each other.
-  void publish() noexcept { published_.store(written_); }
+  void publish() noexcept {
+    interleave_point();
+    published_.store(written_);
+  }
 
   // Consumer.
 

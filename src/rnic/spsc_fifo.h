@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "base/alloc.h"
+#include "base/interleave.h"
 
 namespace softndk::rnic {
 
@@ -37,6 +38,7 @@ class SpscFifo {
     const std::uint32_t tail = tail_.load(std::memory_order_relaxed);
     if (tail - head_.load(std::memory_order_acquire) >= capacity_) return false;  // partner: pop()
     items_[tail & mask_] = item;
+    interleave_point();
     tail_.store(tail + 1, std::memory_order_release);  // partner: front()
     return true;
   }

@@ -114,6 +114,7 @@ class Transmitter {
   };
 
   void command(std::uint32_t bits) noexcept {
+    interleave_point();
     commands_.fetch_or(bits);
     run(kPosterBytesMax);
   }

@@ -56,7 +56,10 @@ class SendQueue {
 
   RecordRing& ring() { return ring_; }
   /// The owner has placed the completion of one request (or silently finished it): its place is free (R-WR-13).
-  void retired_one() noexcept { retired_.fetch_add(1, std::memory_order_release); }  // partner: push()
+  void retired_one() noexcept {
+    interleave_point();
+    retired_.fetch_add(1, std::memory_order_release);  // partner: push()
+  }
   /// Set once before the connection is used.
   void set_read_limit(std::uint32_t outbound) noexcept { read_limit_.store(outbound, std::memory_order_relaxed); }
 

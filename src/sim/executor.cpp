@@ -17,6 +17,11 @@ Chance draw_stickiness(RandomStream& stream) {
   constexpr Chance kChoices[] = {Chance::never(), Chance::never(), Chance::one_in(2), {875'000}, {970'000}};
   return kChoices[stream.below(std::size(kChoices))];
 }
+
+Chance draw_interleave(RandomStream& stream) {
+  constexpr Chance kChoices[] = {Chance::never(), Chance::one_in(200), Chance::one_in(30), Chance::one_in(5)};
+  return kChoices[stream.below(std::size(kChoices))];
+}
 }  // namespace
 
 const char* to_string(Result result) noexcept {
@@ -35,7 +40,8 @@ Executor::Executor(Core& core)
     : core_(core),
       stacks_(core.options.stack_bytes),
       same_again_(draw_stickiness(core.schedule)),
-      reluctance_(core.schedule.below(2) == 1) {
+      reluctance_(core.schedule.below(2) == 1),
+      interleave_(core.options.interleave ? *core.options.interleave : draw_interleave(core.schedule)) {
   SOFTNDK_CHECK(core.options.processors > 0);
   HiddenFromTsan hidden;
   for (unsigned i = 0; i < core.options.processors; ++i)
@@ -178,6 +184,15 @@ void Executor::unpark(io::ThreadContext& context) noexcept {
 void Executor::yield() noexcept {
   HiddenFromTsan hidden;
   if (current_ != nullptr) switch_out(State::runnable);
+}
+
+void Executor::interleave(bool blocked) noexcept {
+  HiddenFromTsan hidden;
+  if (current_ == nullptr) {
+    SOFTNDK_CHECK(!blocked && "the world itself waits for a lock that a fiber holds");
+    return;
+  }
+  if (blocked || core_.schedule.happens(interleave_)) switch_out(State::runnable);
 }
 
 void Executor::relax(unsigned) noexcept {

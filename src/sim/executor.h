@@ -18,8 +18,8 @@ enum class Result : std::uint8_t {
 };
 const char* to_string(Result result) noexcept;
 
-/// Threads as fibers. Scheduling points are park, join, yield, relax and a thread's end, and nothing else: no other
-/// call of io switches, so callers may hold their locks across it.
+/// Threads as fibers. Scheduling points are park, join, yield, relax, a thread's end, and the interleave points of the
+/// program (base/interleave.h); no call of the rest of io switches.
 class Executor final : public io::Executor {
  public:
   explicit Executor(Core& core);
@@ -48,6 +48,8 @@ class Executor final : public io::Executor {
   void wake(FiberThread& thread);
   /// The calling fiber lets others go first; `state` is why it does not want to run (runnable: it does).
   void switch_out(FiberThread::State state);
+  /// At an interleave point of the program: maybe others first; certainly if `blocked`.
+  void interleave(bool blocked) noexcept;
   bool is_stopping() const { return stopping_; }
 
  private:
@@ -81,6 +83,7 @@ class Executor final : public io::Executor {
   // How this seed schedules: how often the same fiber goes on, and whether some are slower than others.
   const Chance same_again_;
   const bool reluctance_;
+  const Chance interleave_;
   std::uint64_t steps_ = 0;
   std::uint64_t futile_steps_ = 0;  // steps in a row that ended in yield or relax and woke nobody
   std::string report_;

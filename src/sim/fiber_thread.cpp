@@ -1,16 +1,16 @@
 #include "sim/fiber_thread.h"
 
-#include "base/thread_safety.h"
+#include <mutex>
 
 namespace softndk::sim {
 namespace {
-Mutex g_mutex;
-FiberThread* g_unused SOFTNDK_GUARDED_BY(g_mutex) = nullptr;
-FiberThread* g_ever SOFTNDK_GUARDED_BY(g_mutex) = nullptr;  // keeps all reachable, for leak checkers
+std::mutex g_mutex;  // not our Mutex: nothing in here switches
+FiberThread* g_unused = nullptr;
+FiberThread* g_ever = nullptr;  // keeps all reachable, for leak checkers
 }  // namespace
 
 FiberThread* FiberThread::take() {
-  MutexLock lock(g_mutex);
+  std::lock_guard lock(g_mutex);
   if (g_unused != nullptr) {
     FiberThread* thread = g_unused;
     g_unused = thread->next_unused;
@@ -32,7 +32,7 @@ void FiberThread::give_back(FiberThread& thread) {
   thread.joined_by = thread.joins = nullptr;
   thread.deadline = {};
   thread.stack = {};
-  MutexLock lock(g_mutex);
+  std::lock_guard lock(g_mutex);
   thread.next_unused = g_unused;
   g_unused = &thread;
 }

@@ -40,7 +40,8 @@ struct Options {
   Range step_ns{20, 400};                                        ///< what one step costs on the virtual clock
   Chance stall;                                                  ///< of a step: its fiber is preempted before it
   Range stall_ns{10 * io::kMicrosecond, 20 * io::kMillisecond};  ///< for so long
-  Chance spurious_wake = Chance::one_in(50);                     ///< of a park() returning for no reason
+  std::optional<Chance> interleave;  ///< of a switch at an interleave point (base/interleave.h); unset: drawn by seed
+  Chance spurious_wake = Chance::one_in(50);  ///< of a park() returning for no reason
   /// ThreadSanitizer builds: a switch between fibers is no synchronisation, so that data races of the program are
   /// reported though one thread runs at a time. False hides them.
   bool find_races = true;

@@ -1,6 +1,7 @@
 #include "sim/world.h"
 
 #include "base/alloc.h"
+#include "base/interleave.h"
 
 namespace softndk::sim {
 
@@ -33,7 +34,10 @@ bool World::fails(void* context, const char*) noexcept {
 Result World::run(void (*entry)(void*), void* argument) {
   const bool wants_failures = core_.options.fail_nth_call != 0 || core_.options.fail_call.per_million != 0;
   if (wants_failures) set_fault_hook(&World::fails, this);
+  set_interleave_hook(
+      [](void* executor, bool blocked) noexcept { static_cast<Executor*>(executor)->interleave(blocked); }, &executor_);
   const Result result = executor_.run(entry, argument);
+  set_interleave_hook(nullptr, nullptr);
   if (wants_failures) set_fault_hook(nullptr, nullptr);
   return result;
 }

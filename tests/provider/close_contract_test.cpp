@@ -364,7 +364,7 @@ TEST(R_CLS_23, ClosingARegisteredRegionDeregistersItAndWaitsForTheLastAccess) {
       EXPECT_TRUE(region.enabled);
       region.busy = true;
       EXPECT_EQ(begin_close(mr, mr->Dispatch->NdkCloseMr, closed), STATUS_PENDING);
-      EXPECT_FALSE(region.enabled);
+      await([&] { return !region.enabled; });  // at once, or when the register's completion has returned
       ntrt::flush_processors();
       EXPECT_EQ(closed.calls, 0);
       region.end_access();
@@ -410,7 +410,7 @@ TEST(ObjectDeath, R_CLS_26_DoubleCloseStopsTheProcess) {
 }
 
 TEST(References, AreCountedByReason) {
-  simulate([] {
+  const auto count = [] {
     Rig rig;
     Stack stack(rig);
     Object& pd = static_cast<Object&>(*static_cast<Adapter*>(rig.adapter));
@@ -422,7 +422,8 @@ TEST(References, AreCountedByReason) {
     close(stack.cq);
     close(stack.pd);
     EXPECT_EQ(pd.references(RefReason::successor), 0u);
-  });
+  };
+  simulate(count, 10, undivided());  // the last reference goes a moment after the close callback has returned
 }
 
 }  // namespace

@@ -181,6 +181,13 @@ class Rig {
   Adapter* adapter = nullptr;
 };
 
+/// For what holds at a moment of a call or a callback: no other thread comes between but where this one waits.
+inline sim::Options undivided() {
+  sim::Options options;
+  options.interleave = sim::Chance::never();
+  return options;
+}
+
 /// Runs `body` as a consumer's thread in a started runtime, once for each of some seeds.
 template <class Body>
 void simulate(Body&& body, std::uint64_t seeds = 10, sim::Options options = {}) {

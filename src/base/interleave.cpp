@@ -1,0 +1,33 @@
+#include "base/interleave.h"
+
+#include "base/thread_safety.h"
+
+namespace softndk {
+namespace detail {
+constinit std::atomic<InterleaveHook> interleave_hook{nullptr};
+}
+
+namespace {
+constinit std::atomic<void*> g_context{nullptr};
+}
+
+void set_interleave_hook(InterleaveHook hook, void* context) noexcept {
+  g_context.store(context, std::memory_order_relaxed);
+  detail::interleave_hook.store(hook, std::memory_order_release);  // partner: the acquire in interleave()
+}
+
+bool detail::interleave(bool blocked) noexcept {
+  const InterleaveHook hook = interleave_hook.load(std::memory_order_acquire);
+  if (hook == nullptr) return false;
+  hook(g_context.load(std::memory_order_relaxed), blocked);
+  return true;
+}
+
+void Mutex::lock_contended() noexcept {
+  // Under simulation the holder is a fiber of this very thread: to wait in the mutex would be to wait for ever.
+  while (detail::interleave(true))
+    if (mutex_.try_lock()) return;
+  mutex_.lock();
+}
+
+}  // namespace softndk
