@@ -84,7 +84,8 @@ CmStatus Connection::complete_connect() noexcept {
 
 CmStatus Connection::accept(rdma::QueuePair& qp, const rdma::AcceptParameters& parameters) noexcept {
   MutexLock lock(mutex_);
-  if (state_ != State::incoming) return peer_abandoned_ ? CmStatus::aborted : CmStatus::wrong_state;
+  if (peer_abandoned_) return CmStatus::aborted;  // known a moment before the state says so
+  if (state_ != State::incoming) return CmStatus::wrong_state;
   if (!static_cast<Qp&>(qp).bind(*this)) return CmStatus::qp_busy;
   asked_qp_ = &qp;
   asked_limits_ = parameters.limits;

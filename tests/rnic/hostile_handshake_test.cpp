@@ -145,9 +145,10 @@ TEST(R_CNCT_10, ARequestNobodyAnswersIsGivenUpAfterT2) {
       4);
 }
 
+// Seed 8: the timer had given the request up, but not said so yet, when accept() came; its result never did.
 TEST(R_CNCT_10, AcceptAtTheVeryEndOfT2IsInTimeOrRefused) {
   for (io::TimeNs early_ns = 0; early_ns < 40 * io::kMicrosecond; early_ns += 250) {
-    sim::for_each_seed(4, [early_ns](std::uint64_t seed) {
+    sim::for_each_seed(10, [early_ns](std::uint64_t seed) {
       sim::World simulation(seed);
       const sim::Result result = simulation.run([&] {
         io::World world = simulation.view();
