@@ -4,7 +4,7 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cstring>
+#include <cstdio>
 #include <string_view>
 
 namespace softndk {
@@ -35,15 +35,19 @@ Address Address::any(Family family, std::uint16_t port) {
   return address;
 }
 
-std::string to_string(const Address& address) {
-  char text[INET6_ADDRSTRLEN] = "?";
-  if (address.family == Address::Family::v4) {
-    inet_ntop(AF_INET, address.octets.data(), text, sizeof text);
-    return std::string(text) + ":" + std::to_string(address.port);
+HostText::HostText(const Address& address) noexcept {
+  char host[INET6_ADDRSTRLEN] = "?";
+  inet_ntop(address.family == Address::Family::v4 ? AF_INET : AF_INET6, address.octets.data(), host, sizeof host);
+  if (address.scope_id != 0) {
+    std::snprintf(text, sizeof text, "%s%%%u", host, address.scope_id);
+  } else {
+    std::snprintf(text, sizeof text, "%s", host);
   }
-  inet_ntop(AF_INET6, address.octets.data(), text, sizeof text);
-  std::string scope = address.scope_id != 0 ? "%" + std::to_string(address.scope_id) : "";
-  return "[" + std::string(text) + scope + "]:" + std::to_string(address.port);
+}
+
+AddressText::AddressText(const Address& address) noexcept {
+  const char* format = address.family == Address::Family::v4 ? "%s:%u" : "[%s]:%u";
+  std::snprintf(text, sizeof text, format, HostText(address).text, address.port);
 }
 
 namespace {
@@ -55,21 +59,21 @@ bool parse_number(std::string_view text, std::uint32_t limit, std::uint32_t& to)
 
 bool parse_address(const char* text, Address& to) {
   std::string_view rest(text);
-  std::string host;
+  std::string_view host;
   std::string_view port;
   if (rest.starts_with('[')) {
     const auto close = rest.find(']');
     if (close == std::string_view::npos) return false;
-    host = std::string(rest.substr(1, close - 1));
+    host = rest.substr(1, close - 1);
     rest.remove_prefix(close + 1);
     if (!rest.empty() && rest[0] != ':') return false;
     port = rest.empty() ? rest : rest.substr(1);
     if (!rest.empty() && port.empty()) return false;
   } else if (std::count(rest.begin(), rest.end(), ':') > 1) {
-    host = std::string(rest);  // a bare IPv6 address has no room for a port
+    host = rest;  // a bare IPv6 address has no room for a port
   } else {
     const auto colon = rest.find(':');
-    host = std::string(rest.substr(0, colon));
+    host = rest.substr(0, colon);
     if (colon != std::string_view::npos) {
       port = rest.substr(colon + 1);
       if (port.empty()) return false;
@@ -81,13 +85,16 @@ bool parse_address(const char* text, Address& to) {
     if (!parse_number(port, 65535, number)) return false;
     parsed.port = static_cast<std::uint16_t>(number);
   }
-  if (const auto percent = host.find('%'); percent != std::string::npos) {
-    if (!parse_number(std::string_view(host).substr(percent + 1), UINT32_MAX, parsed.scope_id)) return false;
-    host.resize(percent);
+  if (const auto percent = host.find('%'); percent != std::string_view::npos) {
+    if (!parse_number(host.substr(percent + 1), UINT32_MAX, parsed.scope_id)) return false;
+    host = host.substr(0, percent);
   }
-  if (inet_pton(AF_INET, host.c_str(), parsed.octets.data()) == 1) {
+  char terminated[INET6_ADDRSTRLEN] = {};
+  if (host.size() >= sizeof terminated) return false;
+  host.copy(terminated, host.size());
+  if (inet_pton(AF_INET, terminated, parsed.octets.data()) == 1) {
     parsed.family = Address::Family::v4;
-  } else if (inet_pton(AF_INET6, host.c_str(), parsed.octets.data()) == 1) {
+  } else if (inet_pton(AF_INET6, terminated, parsed.octets.data()) == 1) {
     parsed.family = Address::Family::v6;
   } else {
     return false;

@@ -2,7 +2,6 @@
 #include <array>
 #include <compare>
 #include <cstdint>
-#include <string>
 
 namespace softndk {
 
@@ -23,9 +22,17 @@ struct Address {
   static Address any(Family family, std::uint16_t port = 0);
 };
 
-/// "10.0.0.1:5445" or "[fe80::1%3]:5445".
-std::string to_string(const Address& address);
-/// Takes what to_string gives, with or without the port; false leaves `to` untouched.
+/// "10.0.0.1:5445" or "[fe80::1%3]:5445", without an allocation.
+struct AddressText {
+  explicit AddressText(const Address& address) noexcept;
+  char text[72];
+};
+/// Without the port and the brackets.
+struct HostText {
+  explicit HostText(const Address& address) noexcept;
+  char text[64];
+};
+/// Takes what AddressText gives, with or without the port; false leaves `to` untouched.
 bool parse_address(const char* text, Address& to);
 
 }  // namespace softndk

@@ -2,6 +2,7 @@
 // Every allocation of the library that may fail goes through try_allocate, so that the simulator and a test build can
 // make the n-th one fail (R-CRT-06 asks for STATUS_INSUFFICIENT_RESOURCES at every place that can run out).
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <new>
 #include <utility>
@@ -11,6 +12,11 @@ namespace softndk {
 /// nullptr when memory is short or a fault was injected. Alignment is at least 16. Free with deallocate().
 [[nodiscard]] void* try_allocate(std::size_t size_bytes, std::size_t alignment = 16) noexcept;
 void deallocate(void* memory) noexcept;
+/// Whole pages, zeroed, that cost what is touched of them. nullptr as above. Free with unmap(), all of it.
+[[nodiscard]] void* try_map(std::size_t size_bytes) noexcept;
+void unmap(void* memory, std::size_t size_bytes) noexcept;
+/// How many results of these two have not been given back: equal before and after means that nothing leaked.
+[[nodiscard]] std::int64_t allocations_alive() noexcept;
 
 /// Asked before every fallible call; true = this one fails. `what` names the call ("allocate", "socket", ...).
 /// Null switches it off. Meant for tests and the simulator; set it while no other thread allocates.

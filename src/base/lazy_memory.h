@@ -1,6 +1,4 @@
 #pragma once
-#include <sys/mman.h>
-
 #include <cstddef>
 #include <cstdint>
 #include <utility>
@@ -26,7 +24,7 @@ class LazyMemory {
     if (size_bytes_ <= kSmallBytes) {
       deallocate(data_);
     } else {
-      ::munmap(data_, size_bytes_);
+      unmap(data_, size_bytes_);
     }
   }
 
@@ -38,9 +36,8 @@ class LazyMemory {
       if (data == nullptr) return false;
       __builtin_memset(data, 0, size_bytes);
     } else {
-      if (fault_injected("map")) return false;
-      data = ::mmap(nullptr, size_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-      if (data == MAP_FAILED) return false;
+      data = try_map(size_bytes);
+      if (data == nullptr) return false;
     }
     LazyMemory old(std::move(*this));
     data_ = data;

@@ -1,7 +1,6 @@
 #pragma once
-#include <vector>
-
 #include "base/alloc.h"
+#include "base/array.h"
 #include "base/expected.h"
 #include "io/byte_stream.h"
 #include "io/executor.h"
@@ -48,7 +47,7 @@ struct Interface {
   char name[64] = "";
   bool loopback = false;
   bool up = false;
-  std::vector<Address> addresses;  ///< ports 0
+  Array<Address> addresses;  ///< ports 0
 };
 
 class Network {
@@ -71,7 +70,8 @@ class Network {
   virtual expected<OwnedInterface<Reservation>, IoError> reserve(const Address& local) noexcept = 0;
   /// The local address that traffic to `remote` would leave from; for wildcard sources (R-CNCT-07).
   virtual expected<Address, IoError> source_for(const Address& remote) noexcept = 0;
-  virtual std::vector<Interface> interfaces() = 0;
+  /// All of them, up or not. Errors: no_resources.
+  virtual expected<Array<Interface>, IoError> interfaces() noexcept = 0;
 };
 
 /// Everything that varies from run to run, in one place. Production: net::World. Simulation: sim::World.

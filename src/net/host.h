@@ -1,7 +1,5 @@
 #pragma once
 // What the host's routes and interfaces say.
-#include <vector>
-
 #include "base/address.h"
 #include "base/expected.h"
 #include "io/network.h"
@@ -12,6 +10,7 @@ namespace softndk::net {
 expected<Address, io::IoError> source_for(const Address& remote) noexcept;
 /// Whether `remote` is an address of this host: only then it is its own source.
 bool is_same_host(const Address& local, const Address& remote) noexcept;
-std::vector<io::Interface> interfaces();
+/// Errors: no_resources.
+expected<Array<io::Interface>, io::IoError> interfaces() noexcept;
 
 }  // namespace softndk::net

@@ -59,9 +59,7 @@ expected<OwnedInterface<io::ByteStream>, IoError> Network::connect(const Address
   if (same_host) set_congestion_control(fd->get(), same_host_congestion_);
 
   long result;
-  if (fault_injected("connect")) {
-    result = -ENOBUFS;
-  } else if (remote == local) {
+  if (remote == local) {
     result = -ECONNREFUSED;  // TCP would open simultaneously with itself
   } else {
     const SocketAddress target(remote);
@@ -98,7 +96,7 @@ expected<Address, IoError> Network::source_for(const Address& remote) noexcept {
   return net::source_for(remote);
 }
 
-std::vector<io::Interface> Network::interfaces() {
+expected<Array<io::Interface>, IoError> Network::interfaces() noexcept {
   return net::interfaces();
 }
 

@@ -18,7 +18,7 @@ class Network final : public io::Network {
                                                                 io::Processor& processor) noexcept override;
   expected<OwnedInterface<Reservation>, io::IoError> reserve(const Address& local) noexcept override;
   expected<Address, io::IoError> source_for(const Address& remote) noexcept override;
-  std::vector<io::Interface> interfaces() override;
+  expected<Array<io::Interface>, io::IoError> interfaces() noexcept override;
 
  private:
   const char* const same_host_congestion_;

@@ -63,7 +63,6 @@ TcpAcceptor::~TcpAcceptor() {
 }
 
 expected<void, IoError> TcpAcceptor::start_listening() noexcept {
-  if (fault_injected("listen")) return unexpected(IoError::no_resources);
   // listen() looks for conflicts anew, and our own accepted connections would be some if not both sides consented.
   consent_to_reuse(fd_.get(), true);
   const long result = sys::listen(fd_.get(), backlog_);
@@ -138,9 +137,7 @@ std::optional<TcpAcceptor::Accepted> TcpAcceptor::accept_one() noexcept {
   MutexLock lock(lock_);
   while (phase_ == Phase::listening) {
     SocketAddress peer;
-    const long result = fault_injected("accept")
-                            ? -EMFILE
-                            : sys::accept4(fd_.get(), peer.get(), peer.size_in_out(), SOCK_NONBLOCK | SOCK_CLOEXEC);
+    const long result = sys::accept4(fd_.get(), peer.get(), peer.size_in_out(), SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (result >= 0) {
       // At once, under the lock: it must not stand in the way when we listen again, or somebody after us does.
       consent_to_reuse(static_cast<int>(result), true);
@@ -161,7 +158,7 @@ std::optional<TcpAcceptor::Accepted> TcpAcceptor::accept_one() noexcept {
 void TcpAcceptor::back_off(long error) noexcept {
   if (!overload_told_)
     log(LogLevel::error, "listener %s: cannot accept, out of %s (errno %ld); newcomers wait until some are free",
-        to_string(local_).c_str(), error == EMFILE || error == ENFILE ? "descriptors" : "memory", error);
+        AddressText(local_).text, error == EMFILE || error == ENFILE ? "descriptors" : "memory", error);
   overload_told_ = true;
   processor_.change_watch(fd_.get(), 0, *this);
   processor_.arm(retry_timer_, processor_.now_ns() + kRetryAfter_ns);
@@ -187,8 +184,8 @@ void TcpAcceptor::hand_over(Accepted accepted) noexcept {
   auto stream = make_interface<TcpStream>(processor, *choice.sink, std::move(accepted.fd), local, peer, same_host,
                                           TcpStream::Phase::held);
   if (stream == nullptr || !stream->start()) {
-    log(LogLevel::error, "listener %s: refused %s for lack of memory", to_string(local_).c_str(),
-        to_string(peer).c_str());
+    log(LogLevel::error, "listener %s: refused %s for lack of memory", AddressText(local_).text,
+        AddressText(peer).text);
     if (stream != nullptr) stream->give_up();
     return;
   }

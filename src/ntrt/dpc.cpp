@@ -23,8 +23,8 @@ KDPC* from_entry(SINGLE_LIST_ENTRY* entry) {
 
 bool DpcQueues::start(io::Executor& executor) noexcept {
   for (unsigned i = 0; i < executor.processor_count(); ++i) {
-    queues_.push_back(try_make<Queue>(executor.processor(i)));
-    if (queues_.back() == nullptr) return false;
+    auto queue = try_make<Queue>(executor.processor(i));
+    if (queue == nullptr || !queues_.push_back(std::move(queue))) return false;
   }
   return !queues_.empty();
 }
@@ -33,7 +33,7 @@ bool DpcQueues::insert(KDPC& dpc, void* argument1, void* argument2) noexcept {
   for (auto& queue : queues_) {
     if (queue->processor.is_current()) return insert_into(*queue, dpc, argument1, argument2);
   }
-  return insert_into(*queues_.front(), dpc, argument1, argument2);
+  return insert_into(*queues_[0], dpc, argument1, argument2);
 }
 
 bool DpcQueues::insert_into(Queue& queue, KDPC& dpc, void* argument1, void* argument2) noexcept {

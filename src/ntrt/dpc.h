@@ -1,7 +1,5 @@
 #pragma once
-#include <vector>
-
-#include "base/alloc.h"
+#include "base/array.h"
 #include "base/thread_safety.h"
 #include "io/executor.h"
 #include "wdk/wdm.h"
@@ -35,7 +33,7 @@ class DpcQueues {
   };
   static bool insert_into(Queue& queue, KDPC& dpc, void* argument1, void* argument2) noexcept;
 
-  std::vector<Owned<Queue>> queues_;  // constant after start
+  Array<Owned<Queue>> queues_;  // constant after start
 };
 
 }  // namespace softndk::ntrt

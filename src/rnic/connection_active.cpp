@@ -122,7 +122,7 @@ void Connection::judge_reply() noexcept {
     return fail_connect(CmStatus::aborted, Ending::orderly);
   }
   log(LogLevel::note, "connect: the Reply of %s is not one we can work with",
-      to_string(stream_->peer_address()).c_str());
+      AddressText(stream_->peer_address()).text);
   fail_connect(CmStatus::aborted, Ending::abort);
 }
 

@@ -41,7 +41,7 @@ void Connection::read_request() noexcept {
   }
   stop_timer();
   if (handshake.state() != iwarp::ResponderHandshake::State::requested) {
-    log(LogLevel::note, "%s sent something that is no MPA Request we can take", to_string(*peer_address()).c_str());
+    log(LogLevel::note, "%s sent something that is no MPA Request we can take", AddressText(*peer_address()).text);
     context_.counters.connect_failures.fetch_add(1, std::memory_order_relaxed);
     return start_close();  // no Reply for a malformed frame (RFC 5044 7.1.2)
   }

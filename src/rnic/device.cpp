@@ -62,23 +62,25 @@ expected<OwnedInterface<Interface>, CreateError> made(OwnedInterface<T> object) 
 
 OwnedInterface<Device> Device::create(io::World& world, const DeviceOptions& options) noexcept {
   OwnedInterface<Device> device = make_interface<Device>(world, options);
-  if (device == nullptr) return nullptr;
+  if (device == nullptr || !device->endpoints_.add_addresses(options.addresses)) return nullptr;
   for (unsigned i = 0; i < std::max(options.processors, 1u); ++i) {
     void* memory = try_allocate(sizeof(ProcessorBuffers), 4096);  // never zeroed: pages come when they are used
     if (memory == nullptr) return nullptr;
-    device->buffers_.emplace_back(::new (memory) ProcessorBuffers);
+    Owned<ProcessorBuffers> buffers(::new (memory) ProcessorBuffers);
+    if (!device->buffers_.push_back(std::move(buffers))) return nullptr;
   }
   return device;
 }
 
 Device::Device(io::World& world, const DeviceOptions& options)
     : world_(world),
-      options_(options),
+      first_processor_(options.first_processor),
+      settings_(options.settings),
       caps_(kCaps),
       tokens_(world.rng),
-      endpoints_(world.rng, options.addresses),
+      endpoints_(world.rng),
       connection_context_{world,
-                          options_.settings,
+                          settings_,
                           endpoints_,
                           counters_,
                           {kCaps.inbound_read_limit_max, kCaps.outbound_read_limit_max},
@@ -94,7 +96,7 @@ unsigned Device::choose_processor(std::uint64_t affinity_mask) noexcept {
 }
 
 io::Processor& Device::processor(unsigned slot) noexcept {
-  return world_.executor.processor((options_.first_processor + slot) % world_.executor.processor_count());
+  return world_.executor.processor((first_processor_ + slot) % world_.executor.processor_count());
 }
 
 expected<OwnedInterface<rdma::ProtectionDomain>, CreateError> Device::create_pd() noexcept {

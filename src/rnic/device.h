@@ -1,6 +1,5 @@
 #pragma once
-#include <vector>
-
+#include "base/array.h"
 #include "io/network.h"
 #include "rdma/device.h"
 #include "rnic/connection.h"
@@ -11,8 +10,8 @@
 namespace softndk::rnic {
 
 struct DeviceOptions {
-  std::vector<Address> addresses;  ///< of the IP interface this device is
-  unsigned first_processor = 0;    ///< of the executor's, `processors` of them in a row, wrapping
+  std::span<const Address> addresses;  ///< of the IP interface this device is
+  unsigned first_processor = 0;        ///< of the executor's, `processors` of them in a row, wrapping
   unsigned processors = 1;
   Settings settings;
 };
@@ -49,13 +48,14 @@ class Device final : public rdma::Device {
   io::Processor& processor(unsigned slot) noexcept;
 
   io::World& world_;
-  const DeviceOptions options_;
+  const unsigned first_processor_;
+  const Settings settings_;
   const rdma::DeviceCaps caps_;
   rdma::DeviceCounters counters_;
   TokenTable tokens_;
   EndpointTable endpoints_;
   ConnectionContext connection_context_;
-  std::vector<Owned<ProcessorBuffers>> buffers_;  // one for each of our processors
+  Array<Owned<ProcessorBuffers>> buffers_;  // one for each of our processors
   std::atomic<unsigned> next_processor_{0};
 };
 

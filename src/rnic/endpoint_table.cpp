@@ -48,7 +48,7 @@ void Endpoint::pause(bool paused) noexcept {
   if (paused) {
     acceptor_->pause();
   } else if (expected<void, io::IoError> resumed = acceptor_->resume(); !resumed) {
-    log(LogLevel::error, "listener %s could not be resumed: %s", to_string(address_).c_str(),
+    log(LogLevel::error, "listener %s could not be resumed: %s", AddressText(address_).text,
         to_string(resumed.error()));
   }
 }
@@ -105,8 +105,9 @@ void EndpointRef::release_then(io::Task* done, io::Processor* processor) noexcep
   if (done != nullptr) processor->post(*done);
 }
 
-EndpointTable::EndpointTable(io::Rng& rng, std::vector<Address> addresses)
-    : rng_(rng), addresses_(std::move(addresses)) {}
+bool EndpointTable::add_addresses(std::span<const Address> addresses) noexcept {
+  return addresses_.append(addresses);
+}
 
 bool EndpointTable::is_ours(const Address& address) const noexcept {
   if (address.is_wildcard()) return true;

@@ -2,11 +2,12 @@
 // Local addresses and ports in use on one adapter, who holds them, and the listening socket that may lie behind.
 #include <atomic>
 #include <cstdint>
+#include <span>
 #include <utility>
-#include <vector>
 
 #include "base/address.h"
 #include "base/alloc.h"
+#include "base/array.h"
 #include "base/expected.h"
 #include "base/intrusive_list.h"
 #include "base/thread_safety.h"
@@ -99,8 +100,9 @@ class EndpointRef {
 
 class EndpointTable {
  public:
-  /// `addresses`: the adapter's own (R-CNCT-06: another one is address_not_local).
-  EndpointTable(io::Rng& rng, std::vector<Address> addresses);
+  explicit EndpointTable(io::Rng& rng) noexcept : rng_(rng) {}
+  /// Before use: the adapter's own (R-CNCT-06: another one is address_not_local). False when memory is short.
+  [[nodiscard]] bool add_addresses(std::span<const Address> addresses) noexcept;
 
   /// Is this an address of the adapter (any port; the wildcard counts)?
   bool is_ours(const Address& address) const noexcept;
@@ -141,7 +143,7 @@ class EndpointTable {
   static rdma::CmStatus to_cm_status(io::IoError error) noexcept;
 
   io::Rng& rng_;
-  const std::vector<Address> addresses_;
+  Array<Address> addresses_;
   Mutex mutex_;
   IntrusiveList<Endpoint> buckets_[kBuckets] SOFTNDK_GUARDED_BY(mutex_);  // by port
 };

@@ -78,8 +78,8 @@ AcceptTarget::Choice Listener::choose_sink(Endpoint&, const Address& peer) noexc
   if (closing_ || paused_ || !endpoint_) return {};
   if (half_open_count_ >= context_.settings.half_open_max ||
       endpoint_->waiting_for_accept.load() >= context_.settings.backlog) {
-    log(LogLevel::warning, "listener %s refuses %s: its backlog is full", to_string(endpoint_->address()).c_str(),
-        to_string(peer).c_str());
+    log(LogLevel::warning, "listener %s refuses %s: its backlog is full", AddressText(endpoint_->address()).text,
+        AddressText(peer).text);
     return {};
   }
   OwnedInterface<Connection> connection = make_interface<Connection>(context_, processor_, nullptr);

@@ -1,10 +1,13 @@
 // include/softndk/softndk.h over one process-wide runtime.
-#include <cstdlib>
+#include <cstddef>
+#include <cstdio>
 #include <cstring>
-#include <memory>
 #include <mutex>
+#include <new>
 
+#include "base/alloc.h"
 #include "base/log.h"
+#include "net/host.h"
 #include "ntrt/driver.h"
 #include "ntrt/kernel.h"
 #include "ntrt/ndis.h"
@@ -22,10 +25,9 @@ namespace {
 
 struct Process {
   runtime::SettingValues settings;
-  std::string shown;  // what softndk_get() returned last
   runtime::Configuration configuration;
   Owned<net::World> world;
-  std::unique_ptr<runtime::Runtime> running;
+  Owned<runtime::Runtime> running;
 };
 
 // Held while starting and stopping, which block: nothing of the kernel takes it but an automatic start.
@@ -33,7 +35,8 @@ std::recursive_mutex g_mutex;
 
 /// Made at the first use and never destroyed: a thread of a consumer may outlive main.
 Process& process() {
-  static Process* the_process = new Process;
+  alignas(Process) static std::byte room[sizeof(Process)];
+  static Process* the_process = ::new (room) Process;
   return *the_process;
 }
 
@@ -67,35 +70,20 @@ __attribute__((constructor)) void offer_automatic_start() {
   ntrt::set_automatic_start(start_automatically);
 }
 
-std::vector<io::Interface> usable_interfaces(Process& self) {
-  std::vector<io::Interface> usable;
+/// Calls `visit(const io::Interface&)` for the adapters, or before a start for what would become adapters.
+template <class Visit>
+void for_each_usable(Process& self, Visit visit) noexcept {
   if (self.running != nullptr) {
     for (const runtime::Runtime::Adapter& adapter : self.running->adapters())
-      usable.push_back(adapter.interface);
-    return usable;
+      visit(adapter.interface);
+    return;
   }
-  // Nothing runs yet: ask the host directly.
-  net::Options options;
-  options.processors = 1;
-  if (auto world = net::World::create(options)) {
-    for (io::Interface& interface : (*world)->view().network.interfaces()) {
-      if (interface.up && !interface.addresses.empty()) usable.push_back(std::move(interface));
-    }
+  const auto interfaces = net::interfaces();  // nothing runs yet: ask the host directly
+  if (!interfaces) log(LogLevel::error, "the host's interfaces: %s", io::to_string(interfaces.error()));
+  if (!interfaces) return;
+  for (const io::Interface& interface : *interfaces) {
+    if (interface.up && !interface.addresses.empty()) visit(interface);
   }
-  return usable;
-}
-
-/// Without the port, brackets or prefix.
-std::string host_text(const Address& address) {
-  std::string text = to_string(address);
-  if (text.starts_with('[')) return text.substr(1, text.find(']') - 1);
-  return text.substr(0, text.find(':'));
-}
-
-void copy_text(char* to, std::size_t room, const std::string& text) {
-  const std::size_t bytes = std::min(text.size(), room - 1);
-  std::memcpy(to, text.data(), bytes);
-  to[bytes] = '\0';
 }
 
 }  // namespace
@@ -136,35 +124,41 @@ int32_t softndk_set(const char* name, const char* value) {
 const char* softndk_get(const char* name) {
   if (name == nullptr) return nullptr;
   std::lock_guard lock(g_mutex);
-  const std::string* value = process().settings.get(name);
-  return value == nullptr ? nullptr : value->c_str();
+  return process().settings.get(name);
 }
 
 const softndk_setting* softndk_settings(size_t* count) {
-  static const std::vector<softndk_setting>* rows = [] {
-    auto* made = new std::vector<softndk_setting>;
-    for (const runtime::Setting& setting : runtime::settings_table())
-      made->push_back({setting.name, setting.default_value, setting.range, setting.meaning});
-    return made;
-  }();
-  if (count != nullptr) *count = rows->size();
-  return rows->data();
+  struct Rows {
+    Rows() noexcept {
+      for (const runtime::Setting& setting : runtime::settings_table())
+        row[count++] = {setting.name, setting.default_value, setting.range, setting.meaning};
+    }
+    softndk_setting row[runtime::SettingValues::kCountMax];
+    std::size_t count = 0;
+  };
+  static const Rows rows;
+  if (count != nullptr) *count = rows.count;
+  return rows.row;
 }
 
 size_t softndk_interfaces(softndk_interface* interfaces, size_t capacity) {
   std::lock_guard lock(g_mutex);
-  const std::vector<io::Interface> usable = usable_interfaces(process());
-  for (std::size_t i = 0; i < usable.size() && i < capacity; ++i) {
-    softndk_interface& to = interfaces[i];
+  std::size_t count = 0;
+  for_each_usable(process(), [&](const io::Interface& one) {
+    if (count++ >= capacity) return;
+    softndk_interface& to = interfaces[count - 1];
     std::memset(&to, 0, sizeof to);
-    to.index = usable[i].index;
-    copy_text(to.name, sizeof to.name, usable[i].name);
-    copy_text(to.description, sizeof to.description, runtime::description_of(usable[i]));
-    to.is_loopback = usable[i].loopback;
-    for (std::size_t k = 0; k < usable[i].addresses.size() && k < std::size(to.addresses); ++k)
-      copy_text(to.addresses[k], sizeof to.addresses[k], host_text(usable[i].addresses[k]));
-  }
-  return usable.size();
+    to.index = one.index;
+    static_assert(sizeof to.name == sizeof one.name);
+    std::memcpy(to.name, one.name, sizeof to.name);
+    static_assert(sizeof to.description == sizeof runtime::Description::text);
+    std::memcpy(to.description, runtime::Description(one).text, sizeof to.description);
+    to.is_loopback = one.loopback;
+    static_assert(sizeof to.addresses[0] == sizeof HostText::text);
+    for (std::size_t k = 0; k < one.addresses.size() && k < std::size(to.addresses); ++k)
+      std::memcpy(to.addresses[k], HostText(one.addresses[k]).text, sizeof to.addresses[k]);
+  });
+  return count;
 }
 
 uint32_t softndk_find_interface(const char* which) {
@@ -172,32 +166,39 @@ uint32_t softndk_find_interface(const char* which) {
   std::lock_guard lock(g_mutex);
   Address wanted;
   const bool is_address = parse_address(which, wanted);
-  for (const io::Interface& interface : usable_interfaces(process())) {
-    if (std::to_string(interface.index) == which || std::strcmp(interface.name, which) == 0) return interface.index;
+  std::uint32_t found = 0;
+  for_each_usable(process(), [&](const io::Interface& interface) {
+    char number[16];
+    std::snprintf(number, sizeof number, "%u", interface.index);
+    bool matches = std::strcmp(number, which) == 0 || std::strcmp(interface.name, which) == 0;
     for (const Address& address : interface.addresses) {
       if (!is_address) continue;
       const bool same_zone = wanted.scope_id == 0 || wanted.scope_id == address.scope_id;
-      if (address.family == wanted.family && address.octets == wanted.octets && same_zone) return interface.index;
-      if (interface.loopback && wanted.is_loopback() && wanted.family == address.family) return interface.index;
+      matches = matches || (address.family == wanted.family && address.octets == wanted.octets && same_zone) ||
+                (interface.loopback && wanted.is_loopback() && wanted.family == address.family);
     }
-  }
-  return 0;
+    if (matches && found == 0) found = interface.index;
+  });
+  return found;
 }
 
 int32_t softndk_load_driver(softndk_driver_entry entry, const char* name, softndk_driver** driver) {
   if (entry == nullptr || name == nullptr || driver == nullptr) return STATUS_INVALID_PARAMETER;
   *driver = nullptr;
-  (void)ntrt::kernel();  // starts the runtime if nobody has
+  (void)ntrt::kernel();                    // starts the runtime if nobody has
+  auto made = try_make<softndk_driver>();  // first: a driver that has been loaded is not to be thrown out again
+  if (made == nullptr) return STATUS_INSUFFICIENT_RESOURCES;
   auto loaded = ntrt::load_driver(reinterpret_cast<PDRIVER_INITIALIZE>(entry), name);
   if (!loaded) return loaded.error();
-  *driver = new softndk_driver{*loaded};
+  made->handle = *loaded;
+  *driver = made.release();
   return STATUS_SUCCESS;
 }
 
 void softndk_unload_driver(softndk_driver* driver) {
   if (driver == nullptr) return;
+  Owned<softndk_driver> freed(driver);
   ntrt::unload_driver(driver->handle);
-  delete driver;
 }
 
 int32_t softndk_oid_query(uint32_t interface_index, uint32_t oid, void* buffer, uint32_t length, uint32_t* bytes) {

@@ -1,27 +1,26 @@
 #include "runtime/runtime.h"
 
+#include <cstdio>
+
 #include "base/log.h"
 #include "ntrt/ndis.h"
 #include "verifier/install.h"
 
 namespace softndk::runtime {
 
-std::string description_of(const io::Interface& interface) {
-  return "SoftNDK iWARP Adapter (" + std::string(interface.name) + ")";
+Description::Description(const io::Interface& interface) noexcept {
+  std::snprintf(text, sizeof text, "SoftNDK iWARP Adapter (%s)", interface.name);
 }
 
-expected<std::unique_ptr<Runtime>, NTSTATUS> Runtime::start(const io::World& world,
-                                                            const Configuration& configuration) {
-  std::unique_ptr<Runtime> runtime(new Runtime(world, configuration));
+expected<Owned<Runtime>, NTSTATUS> Runtime::start(const io::World& world, const Configuration& configuration) noexcept {
+  set_log_level(configuration.log);
+  auto runtime = try_make<Runtime>(world);
+  if (runtime == nullptr) return unexpected(NTSTATUS{STATUS_INSUFFICIENT_RESOURCES});
   if (const NTSTATUS status = runtime->bring_up(configuration); !NT_SUCCESS(status)) return unexpected(status);
   return runtime;
 }
 
-Runtime::Runtime(const io::World& world, const Configuration& configuration) : world_(world) {
-  set_log_level(configuration.log);
-}
-
-NTSTATUS Runtime::bring_up(const Configuration& configuration) {
+NTSTATUS Runtime::bring_up(const Configuration& configuration) noexcept {
   if (auto started = kernel_.start(world_); !started) {
     return started.error() == ntrt::StartError::already_running ? STATUS_INVALID_DEVICE_STATE
                                                                 : STATUS_INSUFFICIENT_RESOURCES;
@@ -33,7 +32,9 @@ NTSTATUS Runtime::bring_up(const Configuration& configuration) {
   }
   unsigned next_processor = 0;
   const unsigned processors = world_.executor.processor_count();
-  for (io::Interface& interface : world_.network.interfaces()) {
+  auto interfaces = world_.network.interfaces();
+  if (!interfaces) return STATUS_INSUFFICIENT_RESOURCES;
+  for (io::Interface& interface : *interfaces) {
     if (!interface.up || interface.addresses.empty()) continue;
     rnic::DeviceOptions options;
     options.addresses = interface.addresses;
@@ -41,32 +42,31 @@ NTSTATUS Runtime::bring_up(const Configuration& configuration) {
     options.processors = processors;
     options.settings = configuration.rnic;
     OwnedInterface<rnic::Device> device = rnic::Device::create(world_, options);
-    if (device == nullptr) return STATUS_INSUFFICIENT_RESOURCES;
-    std::string description = description_of(interface);
-    adapters_.push_back({std::move(interface), std::move(description), std::move(device)});
+    if (device == nullptr || !adapters_.push_back({std::move(interface), std::move(device), false}))
+      return STATUS_INSUFFICIENT_RESOURCES;
   }
   provider::set_device_source(this);
   provider::set_settings(configuration.provider);
   auto driver = ntrt::load_driver(provider_driver_entry, "softndk");
   if (!driver) return driver.error();
   driver_ = *driver;
-  for (const Adapter& adapter : adapters_) {
-    const ntrt::AdapterIdentity identity{adapter.interface.index, 0, adapter.interface.name,
-                                         adapter.description.c_str()};
+  for (Adapter& adapter : adapters_) {
+    const Description description(adapter.interface);
+    const ntrt::AdapterIdentity identity{adapter.interface.index, 0, adapter.interface.name, description.text};
     const NDIS_STATUS status = ntrt::ndis_add_adapter(driver_, identity);
     if (status != NDIS_STATUS_SUCCESS) {
       log(LogLevel::error, "interface %u (%s) has no adapter: 0x%08x", adapter.interface.index, adapter.interface.name,
           static_cast<unsigned>(status));
-      continue;
     }
-    added_.push_back(adapter.interface.index);
+    adapter.added = status == NDIS_STATUS_SUCCESS;
   }
   return STATUS_SUCCESS;
 }
 
 Runtime::~Runtime() {
-  for (const NET_IFINDEX index : added_)
-    ntrt::ndis_remove_adapter(index);
+  for (const Adapter& adapter : adapters_) {
+    if (adapter.added) ntrt::ndis_remove_adapter(adapter.interface.index);
+  }
   if (driver_) ntrt::unload_driver(driver_);
   provider::set_device_source(nullptr);
   if (verifier_installed_) verifier::uninstall();

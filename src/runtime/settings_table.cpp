@@ -2,8 +2,9 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstdio>
 #include <cstdlib>
-#include <fstream>
+#include <memory>
 
 namespace softndk::runtime {
 namespace {
@@ -59,6 +60,14 @@ bool parse_choice(std::string_view text, const Named<Choice> (&names)[kCount], C
   return false;
 }
 
+/// False: it does not fit, and nothing has changed.
+template <std::size_t kBytes>
+bool copy_text(std::string_view from, char (&to)[kBytes]) {
+  if (from.size() >= kBytes) return false;
+  to[from.copy(to, from.size())] = '\0';
+  return true;
+}
+
 constexpr std::uint64_t kHourMs = 3'600'000;
 
 constexpr Setting kTable[] = {
@@ -91,9 +100,7 @@ constexpr Setting kTable[] = {
     {"congestion", "cubic", "a name of tcp_congestion(7), or system",
      "TCP congestion control between two ends on this host",
      [](Configuration& to, std::string_view value) {
-       if (value.size() > 15) return false;
-       to.congestion = value == "system" ? "" : value;
-       return true;
+       return copy_text(value == "system" ? "" : value, to.congestion);
      }},
     {"rtr", "auto", "auto | never", "whether our connect asks for a ready-to-receive message (RFC 6581)",
      [](Configuration& to, std::string_view value) {
@@ -163,9 +170,9 @@ const Setting* find(std::string_view name) {
 }
 
 std::string_view trim(std::string_view text) {
-  const auto first = text.find_first_not_of(" \t\r");
+  const auto first = text.find_first_not_of(" \t\r\n");
   if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(" \t\r") - first + 1);
+  return text.substr(first, text.find_last_not_of(" \t\r\n") - first + 1);
 }
 
 }  // namespace
@@ -177,7 +184,7 @@ std::span<const Setting> settings_table() noexcept {
 SettingValues::SettingValues() {
   static_assert(std::size(kTable) <= kCountMax);
   for (std::size_t i = 0; i < std::size(kTable); ++i)
-    values_[i] = kTable[i].default_value;
+    copy_text(kTable[i].default_value, values_[i]);
   if (const char* path = std::getenv("SOFTNDK_CONFIG")) read_file(path);
   read_environment();
 }
@@ -186,52 +193,62 @@ expected<void, SettingError> SettingValues::set(std::string_view name, std::stri
   const Setting* setting = find(name);
   if (setting == nullptr) return unexpected(SettingError::unknown);
   Configuration trial;
-  if (!setting->apply(trial, value)) return unexpected(SettingError::out_of_range);
-  values_[setting - kTable] = value;
+  if (value.size() > kBytesMax || !setting->apply(trial, value)) return unexpected(SettingError::out_of_range);
+  copy_text(value, values_[setting - kTable]);
   return {};
 }
 
-const std::string* SettingValues::get(std::string_view name) const {
+const char* SettingValues::get(std::string_view name) const {
   const Setting* setting = find(name);
-  return setting == nullptr ? nullptr : &values_[setting - kTable];
+  return setting == nullptr ? nullptr : values_[setting - kTable];
 }
 
 void SettingValues::configure(Configuration& to) const {
   for (std::size_t i = 0; i < std::size(kTable); ++i)
     kTable[i].apply(to, values_[i]);
-  to.net.same_host_congestion = to.congestion.c_str();
+  to.net.same_host_congestion = to.congestion;
 }
 
 void SettingValues::read_file(const char* path) {
-  std::ifstream file(path);
-  if (!file) {
+  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path, "re"), &std::fclose);
+  if (file == nullptr) {
     log(LogLevel::error, "settings: %s, named by SOFTNDK_CONFIG, cannot be read", path);
     return;
   }
-  std::string line;
-  for (int number = 1; std::getline(file, line); ++number) {
-    std::string_view text(line);
-    text = trim(text.substr(0, text.find('#')));
+  char line[512];
+  bool continues = false;  // the rest of a line that was longer than our room
+  for (int number = 0; std::fgets(line, sizeof line, file.get()) != nullptr;) {
+    const std::string_view read(line);
+    const bool skipped = continues;
+    continues = !read.ends_with('\n');
+    if (skipped) continue;
+    ++number;
+    const std::string_view text = trim(read.substr(0, read.find('#')));
     if (text.empty()) continue;
     const auto equals = text.find('=');
-    const std::string name(trim(text.substr(0, equals)));
-    const std::string value(equals == std::string_view::npos ? "" : trim(text.substr(equals + 1)));
+    const std::string_view name = trim(text.substr(0, equals));
+    const std::string_view value = equals == std::string_view::npos ? "" : trim(text.substr(equals + 1));
     if (expected<void, SettingError> done = set(name, value); !done) {
       const Setting* setting = find(name);
-      log(LogLevel::error, "settings: %s:%d: %s = %s: %s%s", path, number, name.c_str(), value.c_str(),
+      log(LogLevel::error, "settings: %s:%d: %.*s = %.*s: %s%s", path, number, static_cast<int>(name.size()),
+          name.data(), static_cast<int>(value.size()), value.data(),
           setting == nullptr ? "no such setting" : "not in the range ", setting == nullptr ? "" : setting->range);
     }
   }
 }
 
 void SettingValues::read_environment() {
+  constexpr std::string_view kPrefix = "SOFTNDK_";
   for (const Setting& setting : kTable) {
-    std::string variable = "SOFTNDK_";
-    for (const char* letter = setting.name; *letter != '\0'; ++letter)
-      variable += static_cast<char>(*letter >= 'a' && *letter <= 'z' ? *letter - 'a' + 'A' : *letter);
-    const char* value = std::getenv(variable.c_str());
+    const std::string_view name = setting.name;
+    char variable[64] = {};
+    if (!copy_text(kPrefix, variable) || kPrefix.size() + name.size() >= sizeof variable) continue;
+    std::transform(name.begin(), name.end(), variable + kPrefix.size(), [](char letter) {
+      return static_cast<char>(letter >= 'a' && letter <= 'z' ? letter - 'a' + 'A' : letter);
+    });
+    const char* value = std::getenv(variable);
     if (value != nullptr && !set(setting.name, value))
-      log(LogLevel::error, "settings: %s=%s is not in the range %s", variable.c_str(), value, setting.range);
+      log(LogLevel::error, "settings: %s=%s is not in the range %s", variable, value, setting.range);
   }
 }
 

@@ -2,7 +2,6 @@
 // The one table of settings: name, default, range, meaning, and what each does to the configuration of a start.
 #include <cstdint>
 #include <span>
-#include <string>
 #include <string_view>
 
 #include "base/expected.h"
@@ -20,7 +19,7 @@ struct Configuration {
   provider::Settings provider;
   LogLevel log = LogLevel::error;
   bool verifier = false;
-  std::string congestion = "cubic";  ///< what net.same_host_congestion points to
+  char congestion[16] = "cubic";  ///< what net.same_host_congestion points to
 };
 
 struct Setting {
@@ -40,19 +39,20 @@ enum class SettingError : std::uint8_t { unknown, out_of_range };
 /// environment, set(). Not for use from several threads at once.
 class SettingValues {
  public:
+  static constexpr std::size_t kCountMax = 64;
   /// Reads file and environment; what is wrong there is logged with its name and its place, and skipped.
   SettingValues();
   expected<void, SettingError> set(std::string_view name, std::string_view value);
   /// Null: no such setting.
-  const std::string* get(std::string_view name) const;
+  const char* get(std::string_view name) const;
   /// All values applied to a fresh configuration.
   void configure(Configuration& to) const;
 
  private:
   void read_file(const char* path);
   void read_environment();
-  static constexpr std::size_t kCountMax = 64;
-  std::string values_[kCountMax];
+  static constexpr std::size_t kBytesMax = 63;  // longer than any value in range that is not padded on purpose
+  char values_[kCountMax][kBytesMax + 1] = {};
 };
 
 }  // namespace softndk::runtime

@@ -122,9 +122,19 @@ expected<Address, io::IoError> Network::source_for(const Address& remote) noexce
   return ports_.source_for(remote);
 }
 
-std::vector<io::Interface> Network::interfaces() {
+expected<Array<io::Interface>, io::IoError> Network::interfaces() noexcept {
   HiddenFromTsan hidden;
-  return ports_.interfaces();
+  Array<io::Interface> found;
+  for (const Interface& own : ports_.interfaces()) {
+    io::Interface copy;
+    copy.index = own.index;
+    std::copy(std::begin(own.name), std::end(own.name), copy.name);
+    copy.loopback = own.loopback;
+    copy.up = own.up;
+    if (!copy.addresses.append(own.addresses) || !found.push_back(std::move(copy)))
+      return unexpected(io::IoError::no_resources);
+  }
+  return found;
 }
 
 }  // namespace softndk::sim

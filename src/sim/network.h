@@ -19,7 +19,7 @@ class Network final : public io::Network {
                                                                 io::Processor& processor) noexcept override;
   expected<OwnedInterface<Reservation>, io::IoError> reserve(const Address& local) noexcept override;
   expected<Address, io::IoError> source_for(const Address& remote) noexcept override;
-  std::vector<io::Interface> interfaces() override;
+  expected<Array<io::Interface>, io::IoError> interfaces() noexcept override;
 
  private:
   io::TimeNs later() { return core_.now_ns + core_.network.in(core_.options.latency_ns); }

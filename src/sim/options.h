@@ -22,9 +22,18 @@ struct Chance {
   static constexpr Chance one_in(std::uint32_t cases) { return {1'000'000 / cases}; }
 };
 
+/// One IP interface of the simulated host: an io::Interface that is copied with the options.
+struct Interface {
+  std::uint32_t index = 0;
+  char name[64] = "";
+  bool loopback = false;
+  bool up = false;
+  std::vector<Address> addresses;
+};
+
 /// "lo" (1: 127.0.0.1, ::1), "sim0" (2: 10.0.0.1, fd00::1) and "sim1" (3: 10.0.0.2, fd00::2), all up. The last two
 /// play two machines on one wire. Prefixes are /8 and /128 on loopback, else /24 and /64.
-std::vector<io::Interface> default_interfaces();
+std::vector<Interface> default_interfaces();
 
 /// What a world is made of, and how unkind it is. The defaults hold only what every correct program must bear at any
 /// time: odd schedules, short reads and writes, spurious wakes. Losses and failures are asked for by name.
@@ -47,7 +56,7 @@ struct Options {
   bool find_races = true;
 
   // The network.
-  std::vector<io::Interface> interfaces = default_interfaces();
+  std::vector<Interface> interfaces = default_interfaces();
   std::size_t send_buffer_bytes = 256 * 1024;  ///< octets a stream takes that the peer has not acknowledged
   std::size_t receive_buffer_bytes = 256 * 1024;
   Range latency_ns{io::kMicrosecond, 50 * io::kMicrosecond};  ///< of each delivery, acknowledgement, SYN, FIN, RST

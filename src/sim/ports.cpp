@@ -20,9 +20,9 @@ bool overlap(const Address& one, const Address& other) {
 
 }  // namespace
 
-std::vector<io::Interface> default_interfaces() {
+std::vector<Interface> default_interfaces() {
   const auto make = [](std::uint32_t index, const char* name, const char* v4, const char* v6) {
-    io::Interface interface;
+    Interface interface;
     interface.index = index;
     std::copy(name, name + std::char_traits<char>::length(name) + 1, interface.name);
     interface.loopback = index == 1;
@@ -40,7 +40,7 @@ Ports::Hold::~Hold() {
   if (table_ != nullptr) table_->erase(entry_);
 }
 
-const io::Interface* Ports::interface_of(const Address& address) const {
+const Interface* Ports::interface_of(const Address& address) const {
   for (const auto& interface : interfaces_) {
     if (!interface.up) continue;
     if (interface.loopback && address.is_loopback()) return &interface;
@@ -55,7 +55,7 @@ bool Ports::is_local(const Address& address) const {
 }
 
 bool Ports::is_on_link(const Address& address) const {
-  return std::any_of(interfaces_.begin(), interfaces_.end(), [&](const io::Interface& interface) {
+  return std::any_of(interfaces_.begin(), interfaces_.end(), [&](const Interface& interface) {
     return interface.up && !interface.loopback &&
            std::any_of(interface.addresses.begin(), interface.addresses.end(),
                        [&](const Address& own) { return share_prefix(own, address); });

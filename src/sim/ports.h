@@ -8,6 +8,7 @@
 #include "base/address.h"
 #include "base/expected.h"
 #include "io/network.h"
+#include "sim/options.h"
 
 namespace softndk::sim {
 
@@ -48,9 +49,9 @@ class Ports {
     std::list<Entry>::iterator entry_;
   };
 
-  explicit Ports(std::vector<io::Interface> interfaces) : interfaces_(std::move(interfaces)) {}
+  explicit Ports(std::vector<Interface> interfaces) : interfaces_(std::move(interfaces)) {}
 
-  const std::vector<io::Interface>& interfaces() const { return interfaces_; }
+  const std::vector<Interface>& interfaces() const { return interfaces_; }
   /// An address of an interface that is up; all of 127.0.0.0/8 if a loopback interface is.
   bool is_local(const Address& address) const;
   /// On the prefix of an interface: a neighbour, present or not.
@@ -69,11 +70,11 @@ class Ports {
   static const Address& local_of(const Hold& hold) { return hold.entry_->local; }
 
  private:
-  const io::Interface* interface_of(const Address& address) const;
+  const Interface* interface_of(const Address& address) const;
   bool is_taken(const Address& local, Use use) const;
   Hold insert(Use use, const Address& local, std::optional<Address> peer);
 
-  const std::vector<io::Interface> interfaces_;
+  const std::vector<Interface> interfaces_;
   std::shared_ptr<std::list<Hold::Entry>> table_ = std::make_shared<std::list<Hold::Entry>>();
 };
 

@@ -26,10 +26,9 @@ inline Address loopback(std::uint16_t port = 0) {
 
 inline OwnedInterface<Device> make_device(io::World& world, const Settings& settings = {}, unsigned first = 0) {
   DeviceOptions options;
-  options.addresses = {loopback()};
-  Address v6;
-  parse_address("::1", v6);
-  options.addresses.push_back(v6);
+  Address own[2] = {loopback()};
+  parse_address("::1", own[1]);
+  options.addresses = own;
   options.settings = settings;
   options.first_processor = first;
   return Device::create(world, options);

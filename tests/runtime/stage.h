@@ -28,7 +28,7 @@ class Stage {
   }
   io::World world;
   runtime::Configuration configuration;
-  std::unique_ptr<runtime::Runtime> runtime;
+  Owned<runtime::Runtime> runtime;
   std::unique_ptr<OpenAdapter> adapter;
 };
 

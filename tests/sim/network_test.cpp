@@ -86,7 +86,7 @@ TEST(Connect, AnInterfaceThatIsDownHasNoAddresses) {
     EXPECT_EQ(
         outcome_of_connect(world, address("10.0.0.2:50000"), address("10.0.0.1:445"), world.executor.processor(0)),
         IoError::address_not_local);
-    EXPECT_EQ(world.network.interfaces().size(), 3U);
+    EXPECT_EQ(world.network.interfaces()->size(), 3U);
   });
 }
 
