@@ -2,7 +2,9 @@
 // Every wait, wake, deferred call and timer of the library goes through here: OS threads behind it in production,
 // fibers of one thread under simulation, where the seed picks who runs next.
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
+#include <utility>
 
 #include "base/expected.h"
 #include "base/intrusive_list.h"
@@ -18,9 +20,33 @@ struct ThreadContext {
   std::uintptr_t local[kLocals] = {};
   const char* name = "";
   void* world = nullptr;  ///< for the implementation of Executor
+  /// For the layer above too: an object that a thread always has. Zeroed once, and never again.
+  static constexpr std::size_t kRoomBytes = 256;
+  alignas(16) std::byte room[kRoomBytes] = {};
 };
-/// The calling thread's; a thread that the library did not start is adopted at its first call.
+/// The calling thread's; a thread that the library did not start is adopted at its first call. That cannot fail: no
+/// caller could be told. (Without memory for a context, the process ends with a line that says so.)
 ThreadContext& this_thread() noexcept;
+
+/// For implementations of Executor: a context for a thread about to be made, so that the thread itself needs no memory.
+class SpareContext {
+ public:
+  /// Empty when memory is short.
+  static SpareContext take() noexcept;
+  SpareContext() = default;
+  SpareContext(SpareContext&& other) noexcept : context_(std::exchange(other.context_, nullptr)) {}
+  SpareContext& operator=(SpareContext&& other) noexcept {
+    std::swap(context_, other.context_);
+    return *this;
+  }
+  ~SpareContext();
+  explicit operator bool() const noexcept { return context_ != nullptr; }
+  /// On the new thread, before its first this_thread(): it is that thread's from now on.
+  void adopt() noexcept;
+
+ private:
+  ThreadContext* context_ = nullptr;
+};
 /// For implementations of Executor: the fiber that runs from now on. Null: a fresh adoption at the next call.
 void set_this_thread(ThreadContext* context) noexcept;
 

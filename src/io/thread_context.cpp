@@ -1,5 +1,8 @@
 #include <mutex>
+#include <new>
 
+#include "base/alloc.h"
+#include "base/log.h"
 #include "io/error.h"
 #include "io/executor.h"
 
@@ -15,14 +18,16 @@ std::mutex g_mutex;
 AdoptedContext* g_free = nullptr;
 AdoptedContext* g_ever = nullptr;  // keeps every context reachable, so that a leak checker sees what is the case
 
-AdoptedContext* adopt() {
+/// Null when memory is short.
+AdoptedContext* take() {
   std::lock_guard lock(g_mutex);
   if (AdoptedContext* context = g_free) {
     g_free = context->next_free;
     context->next_free = nullptr;
     return context;
   }
-  auto* context = new AdoptedContext;
+  auto* context = new (std::nothrow) AdoptedContext;
+  if (context == nullptr) return nullptr;
   context->next_ever = g_ever;
   g_ever = context;
   return context;
@@ -51,9 +56,25 @@ thread_local ThreadContext* t_current = nullptr;
 
 ThreadContext& this_thread() noexcept {
   if (t_current != nullptr) return *t_current;
-  t_end.adopted = adopt();
+  t_end.adopted = take();
+  SOFTNDK_CHECK(t_end.adopted != nullptr);  // a thread of the program's, and no memory left for it
   t_current = t_end.adopted;
   return *t_current;
+}
+
+SpareContext SpareContext::take() noexcept {
+  SpareContext spare;
+  if (!fault_injected("thread context")) spare.context_ = io::take();
+  return spare;
+}
+
+SpareContext::~SpareContext() {
+  if (context_ != nullptr) give_back(static_cast<AdoptedContext*>(context_));
+}
+
+void SpareContext::adopt() noexcept {
+  t_end.adopted = static_cast<AdoptedContext*>(std::exchange(context_, nullptr));
+  t_current = t_end.adopted;
 }
 
 void set_this_thread(ThreadContext* context) noexcept {

@@ -23,12 +23,14 @@ struct Thread {
   const char* name;
   void (*entry)(void*);
   void* argument;
-  pthread_t id;
+  io::SpareContext context;
+  pthread_t id{};
 };
 
 void* thread_entry(void* self) {
   auto& thread = *static_cast<Thread*>(self);
   sys::set_thread_name(thread.name);
+  thread.context.adopt();
   io::this_thread().name = thread.name;
   thread.entry(thread.argument);
   return nullptr;
@@ -77,8 +79,8 @@ io::Processor& Executor::processor(unsigned index) noexcept {
 }
 
 expected<ThreadHandle, IoError> Executor::spawn(const char* name, void (*entry)(void*), void* argument) noexcept {
-  auto thread = try_make<Thread>(Thread{name, entry, argument, {}});
-  if (thread == nullptr || fault_injected("thread")) return unexpected(IoError::no_resources);
+  auto thread = try_make<Thread>(name, entry, argument, io::SpareContext::take());
+  if (thread == nullptr || !thread->context || fault_injected("thread")) return unexpected(IoError::no_resources);
   if (pthread_create(&thread->id, nullptr, &thread_entry, thread.get()) != 0) return unexpected(IoError::no_resources);
   return ThreadHandle{thread.release()};
 }

@@ -33,12 +33,10 @@ void pause_cpu() {
 }  // namespace
 
 expected<Owned<Processor>, IoError> Processor::create(Clock& clock, unsigned index, TimeNs spin_ns) noexcept {
-  if (fault_injected("epoll_create")) return unexpected(IoError::no_resources);
   const long epoll_fd = sys::epoll_create();
   if (epoll_fd < 0) return unexpected(to_io_error(-epoll_fd, Call::local));
   sys::Fd epoll(epoll_fd);
 
-  if (fault_injected("eventfd")) return unexpected(IoError::no_resources);
   const long wake = sys::eventfd();
   if (wake < 0) return unexpected(to_io_error(-wake, Call::local));
   sys::Fd wake_fd(wake);
@@ -48,6 +46,8 @@ expected<Owned<Processor>, IoError> Processor::create(Clock& clock, unsigned ind
 
   auto processor = try_make<Processor>(clock, index, spin_ns, std::move(epoll), std::move(wake_fd));
   if (processor == nullptr) return unexpected(IoError::no_resources);
+  processor->context_ = io::SpareContext::take();
+  if (!processor->context_) return unexpected(IoError::no_resources);
   if (fault_injected("thread") || pthread_create(&processor->thread_, nullptr, &thread_entry, processor.get()) != 0)
     return unexpected(IoError::no_resources);
   processor->started_ = true;
@@ -82,6 +82,7 @@ void* Processor::thread_entry(void* self) {
   sys::set_thread_name(processor.name_);
   // Sleeps end at deadlines of a few tens of microseconds (a minimum completion latency); the default slack is 50.
   sys::set_timer_slack_ns(1000);
+  processor.context_.adopt();
   io::this_thread().name = processor.name_;
   t_processor = &processor;
   processor.run();
@@ -235,7 +236,6 @@ bool Processor::cancel(io::Timer& timer) noexcept {
 }
 
 expected<void, IoError> Processor::watch(int fd, std::uint32_t events, EventSource& source) noexcept {
-  if (fault_injected("epoll_ctl")) return unexpected(IoError::no_resources);
   epoll_event event{.events = events, .data = {.ptr = &source}};
   const long result = sys::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event);
   if (result < 0) return unexpected(to_io_error(-result, Call::local));

@@ -75,6 +75,7 @@ class Processor final : public io::Processor {
   const sys::Fd epoll_;
   const sys::Fd wake_fd_;  // an eventfd, edge-triggered, so that nobody need ever read it
   char name_[16];
+  io::SpareContext context_;  // the thread's own, until it has begun
   pthread_t thread_{};
   bool started_ = false;
 

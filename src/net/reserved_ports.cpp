@@ -39,7 +39,6 @@ void ReservedPorts::consent(const Address& local, bool consents) noexcept {
 }
 
 expected<void, IoError> ReservedPorts::bind_shared(int fd, const Address& local) noexcept {
-  if (fault_injected("bind")) return unexpected(IoError::no_resources);
   const SocketAddress address(local);
   consent_to_reuse(fd, true);
   MutexLock lock(lock_);

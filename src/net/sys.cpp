@@ -13,6 +13,8 @@
 #include <climits>
 #include <type_traits>
 
+#include "base/alloc.h"
+
 // What was written before a send is visible to who receives: the kernel's locks order the two, and ThreadSanitizer
 // knows it from its wrappers of libc's functions, which we go round. So we tell it, and as it does itself: all sockets
 // are one meeting place.
@@ -76,20 +78,25 @@ long call(long number, Args... args) noexcept {
 }  // namespace
 
 long socket(int domain, int type, int protocol) noexcept {
+  if (fault_injected("socket")) return -EMFILE;
   return call(SYS_socket, domain, type, protocol);
 }
 long bind(int fd, const sockaddr* address, socklen_t size) noexcept {
+  if (fault_injected("bind")) return -ENOMEM;
   return call(SYS_bind, fd, address, size);
 }
 long listen(int fd, int backlog) noexcept {
+  if (fault_injected("listen")) return -ENOMEM;
   return call(SYS_listen, fd, backlog);
 }
 long accept4(int fd, sockaddr* address, socklen_t* size, int flags) noexcept {
+  if (fault_injected("accept")) return -EMFILE;
   const long result = call(SYS_accept4, fd, address, size, flags);
   SOFTNDK_SOCKET_ACQUIRES();
   return result;
 }
 long connect(int fd, const sockaddr* address, socklen_t size) noexcept {
+  if (fault_injected("connect")) return -ENOBUFS;
   SOFTNDK_SOCKET_RELEASES();
   return call(SYS_connect, fd, address, size);
 }
@@ -107,19 +114,23 @@ long setsockopt(int fd, int level, int name, const void* value, socklen_t size) 
   return call(SYS_setsockopt, fd, level, name, value, size);
 }
 long sendmsg(int fd, const msghdr* message, int flags) noexcept {
+  if (fault_injected("send")) return -ENOBUFS;
   SOFTNDK_SOCKET_RELEASES();
   return call(SYS_sendmsg, fd, message, flags);
 }
 long recvmsg(int fd, msghdr* message, int flags) noexcept {
+  if (fault_injected("recv")) return -ENOMEM;
   const long result = call(SYS_recvmsg, fd, message, flags);
   SOFTNDK_SOCKET_ACQUIRES();
   return result;
 }
 long send(int fd, const void* from, std::size_t size, int flags) noexcept {
+  if (fault_injected("send")) return -ENOBUFS;
   SOFTNDK_SOCKET_RELEASES();
   return call(SYS_sendto, fd, from, size, flags, nullptr, 0);
 }
 long recv(int fd, void* into, std::size_t size, int flags) noexcept {
+  if (fault_injected("recv")) return -ENOMEM;
   const long result = call(SYS_recvfrom, fd, into, size, flags, nullptr, nullptr);
   SOFTNDK_SOCKET_ACQUIRES();
   return result;
@@ -136,9 +147,11 @@ long close(int fd) noexcept {
 }
 
 long epoll_create() noexcept {
+  if (fault_injected("epoll_create")) return -EMFILE;
   return call(SYS_epoll_create1, EPOLL_CLOEXEC);
 }
 long epoll_ctl(int epoll, int operation, int fd, epoll_event* event) noexcept {
+  if (operation == EPOLL_CTL_ADD && fault_injected("epoll_ctl")) return -ENOSPC;  // the others take nothing
   SOFTNDK_SOCKET_RELEASES();
   return call(SYS_epoll_ctl, epoll, operation, fd, event);
 }
@@ -157,6 +170,7 @@ long epoll_wait(int epoll, epoll_event* events, int count, const timespec* timeo
   return count_ms;
 }
 long eventfd() noexcept {
+  if (fault_injected("eventfd")) return -EMFILE;
   return call(SYS_eventfd2, 0, EFD_CLOEXEC | EFD_NONBLOCK);
 }
 

@@ -4,6 +4,9 @@
 //
 // Each returns what the kernel does: >= 0, or -errno. None is interrupted by signals for good: EINTR is the caller's to
 // repeat where it can occur. errno itself is never touched.
+//
+// Those that can fail for want of something ask fault_injected() with their name first. The others fail only for wrong
+// arguments, or where their failure changes nothing (docs/fallible-calls.md says which and why).
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <time.h>

@@ -17,7 +17,6 @@ namespace softndk::net {
 using io::IoError;
 
 expected<sys::Fd, IoError> open_tcp(Address::Family family) noexcept {
-  if (fault_injected("socket")) return unexpected(IoError::no_resources);
   const long result = sys::socket(to_domain(family), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
   if (result < 0) return unexpected(to_io_error(-result, Call::local));
   sys::Fd fd(result);
@@ -28,7 +27,9 @@ expected<sys::Fd, IoError> open_tcp(Address::Family family) noexcept {
 
 void set_congestion_control(int fd, const char* name) noexcept {
   if (name == nullptr || *name == '\0') return;
-  const long result = sys::setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name, static_cast<socklen_t>(std::strlen(name)));
+  const long result = fault_injected("congestion") ? -ENOENT
+                                                   : sys::setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name,
+                                                                     static_cast<socklen_t>(std::strlen(name)));
   static std::atomic<bool> told{false};
   if (result < 0 && !told.exchange(true))
     log(LogLevel::warning, "TCP congestion control \"%s\" is not to be had (errno %ld); the default stays", name,
@@ -40,7 +41,6 @@ void consent_to_reuse(int fd, bool consents) noexcept {
 }
 
 expected<void, IoError> bind_exclusively(int fd, const Address& local) noexcept {
-  if (fault_injected("bind")) return unexpected(IoError::no_resources);
   const SocketAddress address(local);
   // First without consent: that fails if anybody has the port, who may or may not consent.
   long result = sys::bind(fd, address.get(), address.size());

@@ -30,13 +30,17 @@ ObjectHeader& header_of(void* body) {
 }  // namespace
 
 void* allocate_object(const _OBJECT_TYPE& type, std::size_t size_bytes) noexcept {
-  void* memory = try_allocate(sizeof(ObjectHeader) + size_bytes);
+  void* memory = try_allocate(kObjectHeaderBytes + size_bytes);
   if (memory == nullptr) return nullptr;
+  std::memset(memory, 0, kObjectHeaderBytes + size_bytes);
+  return construct_object(type, memory);
+}
+
+void* construct_object(const _OBJECT_TYPE& type, void* memory) noexcept {
+  static_assert(sizeof(ObjectHeader) == kObjectHeaderBytes);
   auto* header = ::new (memory) ObjectHeader;
   header->type = &type;
-  void* body = header + 1;
-  std::memset(body, 0, size_bytes);
-  return body;
+  return header + 1;
 }
 
 void reference_object(void* body) noexcept {

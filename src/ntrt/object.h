@@ -16,7 +16,10 @@ namespace softndk::ntrt {
 
 /// A zeroed body of `size_bytes` with one reference, aligned to 16 bytes; null when memory is short.
 [[nodiscard]] void* allocate_object(const _OBJECT_TYPE& type, std::size_t size_bytes) noexcept;
-/// IRQL <= DISPATCH_LEVEL for both. `body` is one that allocate_object gave; anything else is a bug check where it can
+/// The same in memory of the caller's, zeroed and aligned to 16 bytes. Its last reference is never dropped.
+inline constexpr std::size_t kObjectHeaderBytes = 32;
+[[nodiscard]] void* construct_object(const _OBJECT_TYPE& type, void* memory) noexcept;
+/// IRQL <= DISPATCH_LEVEL for both. `body` is one that these two gave; anything else is a bug check where it can
 /// be told. The last reference calls destroy() in the thread that drops it.
 void reference_object(void* body) noexcept;
 void dereference_object(void* body) noexcept;

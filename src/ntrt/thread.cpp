@@ -31,48 +31,48 @@ void check_clean_end(const ThreadObject& thread) {
             current_irql(), static_cast<std::size_t>(local(Slot::held_spin_locks)));
 }
 
-// Threads that the runtime did not make get an object when they ask for it. Contexts are recycled and never freed, so
-// the objects are as many as there were such threads at one time, at most.
-constinit Mutex g_adopted_mutex;
-ThreadObject* g_adopted SOFTNDK_GUARDED_BY(g_adopted_mutex) = nullptr;
-
+/// A thread that the runtime did not make gets its object when it asks for it, in the context that every thread has: so
+/// that cannot fail. Contexts are recycled and never freed; so are the objects.
 ThreadObject* object_of_adopted(io::ThreadContext& context) {
-  MutexLock lock(g_adopted_mutex);
-  for (ThreadObject* thread = g_adopted; thread != nullptr; thread = thread->next_adopted) {
-    if (thread->adopted == &context) return thread;
-  }
-  ThreadObject* thread = make_thread_object();
-  if (thread == nullptr) bug_check(BugCode::no_resources, "no memory for the object of the current thread");
-  thread->adopted = &context;
-  thread->next_adopted = g_adopted;
-  g_adopted = thread;
+  static_assert(kObjectHeaderBytes + sizeof(ThreadObject) <= io::ThreadContext::kRoomBytes);
+  const bool is_there = context.room[0] != std::byte{};  // the first octet of a living object's header
+  if (is_there) return std::launder(reinterpret_cast<ThreadObject*>(context.room + kObjectHeaderBytes));
+  auto* thread = ::new (construct_object(kThreadType, context.room)) ThreadObject;
+  initialize_header(*thread, ObjectKind::thread, false);
   return thread;
 }
 
 }  // namespace
 
-expected<ThreadObject*, io::IoError> ThreadTable::create(PKSTART_ROUTINE routine, void* context) noexcept {
+HANDLE ThreadTable::create(PKSTART_ROUTINE routine, void* context) noexcept {
   reap();
   ThreadObject* thread = make_thread_object();
-  if (thread == nullptr) return unexpected(io::IoError::no_resources);
+  if (thread == nullptr) return nullptr;
   thread->routine = routine;
   thread->start_context = context;
-  reference_object(thread);  // the thread's own
+  // The handle first: without one, the maker of a thread that runs could neither wait for it nor learn of it.
+  const HANDLE opened = kernel().handles().open(thread);
+  if (opened == nullptr) {
+    dereference_object(thread);
+    return nullptr;
+  }
   {
     MutexLock lock(mutex_);
-    threads_.push_back(*thread);
+    threads_.push_back(*thread);  // the first reference is the table's from here on
   }
   auto spawned = kernel().executor().spawn("system thread", enter, thread);
-  MutexLock lock(mutex_);
-  if (!spawned) {
+  {
+    MutexLock lock(mutex_);
+    thread->has_handle = spawned.has_value();
+    if (spawned) {
+      thread->handle = *spawned;
+      return opened;
+    }
     threads_.remove(*thread);
-    dereference_object(thread);
-    dereference_object(thread);
-    return unexpected(spawned.error());
   }
-  thread->handle = *spawned;
-  thread->has_handle = true;
-  return thread;
+  kernel().handles().close(opened);
+  dereference_object(thread);
+  return nullptr;
 }
 
 void ThreadTable::enter(void* argument) {
@@ -143,14 +143,9 @@ POBJECT_TYPE* PsThreadType = &g_thread_type;
 NTSTATUS PsCreateSystemThread(PHANDLE handle, ULONG, POBJECT_ATTRIBUTES, HANDLE, PCLIENT_ID client_id,
                               PKSTART_ROUTINE routine, PVOID context) noexcept {
   check_irql(EntryPoint::PsCreateSystemThread);
-  auto created = kernel().threads().create(routine, context);
-  if (!created) return STATUS_INSUFFICIENT_RESOURCES;
-  ThreadObject* thread = *created;
-  const HANDLE opened = kernel().handles().open(thread);
+  const HANDLE opened = kernel().threads().create(routine, context);
+  if (opened == nullptr) return STATUS_INSUFFICIENT_RESOURCES;
   if (client_id != nullptr) *client_id = {reinterpret_cast<HANDLE>(4), opened};  // 4: Windows' System process
-  dereference_object(thread);
-  // The thread runs; without a handle its maker could neither wait for it nor learn of it.
-  if (opened == nullptr) bug_check(BugCode::no_resources, "no memory for the handle of a system thread that runs");
   *handle = opened;
   return STATUS_SUCCESS;
 }

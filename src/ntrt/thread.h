@@ -11,8 +11,6 @@ namespace softndk::ntrt {
 
 /// The body of a thread object; PKTHREAD and PETHREAD point to it. Waitable: the dispatcher header comes first.
 struct ThreadObject : DISPATCHER_HEADER, ListLink {
-  io::ThreadContext* adopted = nullptr;  ///< whose object this is, if the runtime did not make the thread
-  ThreadObject* next_adopted = nullptr;
   io::ThreadHandle handle;  // this and the two flags: guarded by the table's lock
   bool has_handle = false;
   bool has_ended = false;
@@ -25,9 +23,9 @@ struct ThreadObject : DISPATCHER_HEADER, ListLink {
 /// The threads that drivers made and that are not joined yet.
 class ThreadTable {
  public:
-  /// With one reference for the caller; the thread keeps another until it has been joined.
-  [[nodiscard]] expected<ThreadObject*, io::IoError> create(PKSTART_ROUTINE routine, void* context) noexcept
-      SOFTNDK_EXCLUDES(mutex_);
+  /// A handle of its object, which keeps a reference until the thread has been joined; null when memory or threads are
+  /// short.
+  [[nodiscard]] HANDLE create(PKSTART_ROUTINE routine, void* context) noexcept SOFTNDK_EXCLUDES(mutex_);
   /// Waits for the end of every thread and joins it.
   void join_all() noexcept SOFTNDK_EXCLUDES(mutex_);
 

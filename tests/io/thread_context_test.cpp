@@ -2,6 +2,7 @@
 
 #include <thread>
 
+#include "base/alloc.h"
 #include "io/executor.h"
 
 namespace softndk::io {
@@ -56,6 +57,29 @@ TEST(ThreadContext, SwitchedBeforeItsFirstUseAThreadIsAdoptedLater) {
     EXPECT_NE(&this_thread(), &fiber);
     EXPECT_EQ(&this_thread(), &this_thread());
   }).join();
+}
+
+TEST(SpareContext, IsTheNewThreadsWhoTakesNoneItself) {
+  SpareContext spare = SpareContext::take();
+  ASSERT_TRUE(spare);
+  ThreadContext* theirs = nullptr;
+  std::thread([&] {
+    // From here on nothing is to be had, and nothing needed.
+    set_fault_hook([](void*, const char*) noexcept { return true; }, nullptr);
+    spare.adopt();
+    theirs = &this_thread();
+    set_fault_hook(nullptr, nullptr);
+  }).join();
+  EXPECT_FALSE(spare);
+  EXPECT_NE(theirs, &this_thread());
+  std::thread([&] { EXPECT_EQ(&this_thread(), theirs) << "it was not given back"; }).join();
+}
+
+TEST(SpareContext, IsEmptyWhenMemoryIsShortAndGoesBackUnused) {
+  set_fault_hook([](void*, const char*) noexcept { return true; }, nullptr);
+  EXPECT_FALSE(SpareContext::take());
+  set_fault_hook(nullptr, nullptr);
+  { SpareContext unused = SpareContext::take(); }
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <atomic>
 
+#include "base/alloc.h"
 #include "ntrt/kernel_fixture.h"
 #include "ntrt/object.h"
 
@@ -135,6 +136,35 @@ TEST_P(KernelSurface_4_6_Thread, ManyHandlesAtOnceKeepTheirObjects) {
       EXPECT_EQ(ZwClose(handle), STATUS_SUCCESS);
     }
   });
+}
+
+TEST(KernelSurface_4_6_Thread, WithoutMemoryForItsHandleNoThreadBegins) {
+  // The handle table grows at the 17th handle. That used to be found out when the thread ran already: a bug check.
+  for (std::uint64_t nth = 1; nth <= 4; ++nth) {
+    run_simulated(nth, [nth] {
+      static std::atomic<int> began;
+      began = 0;
+      const auto count = [](PVOID) { ++began; };
+      HANDLE handles[17] = {};
+      for (int i = 0; i < 16; ++i)
+        handles[i] = create(count, nullptr);
+      std::uint64_t left = nth;
+      set_fault_hook([](void* calls, const char*) noexcept { return --*static_cast<std::uint64_t*>(calls) == 0; },
+                     &left);
+      const NTSTATUS status =
+          PsCreateSystemThread(&handles[16], THREAD_ALL_ACCESS, nullptr, nullptr, nullptr, count, nullptr);
+      set_fault_hook(nullptr, nullptr);
+      EXPECT_EQ(status, nth <= 3 ? STATUS_INSUFFICIENT_RESOURCES : STATUS_SUCCESS) << "object, handles, thread";
+      for (HANDLE handle : handles) {
+        if (handle == nullptr) continue;
+        PVOID thread = reference(handle);
+        EXPECT_EQ(wait(thread), STATUS_SUCCESS);
+        ObDereferenceObject(thread);
+        ZwClose(handle);
+      }
+      EXPECT_EQ(began, nth <= 3 ? 16 : 17);
+    });
+  }
 }
 
 TEST(KernelSurface_4_6_Thread_DeathTest, DereferencingOnceTooOftenIsABugCheck) {
