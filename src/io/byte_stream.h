@@ -58,7 +58,7 @@ class ByteStream {
   virtual void arm(Interest interest) noexcept = 0;
   /// FIN after what was written. The other direction stays open.
   virtual void finish_writing() noexcept = 0;
-  /// Octets the peer has not acknowledged yet: what an RST now would throw away.
+  /// Octets the peer has not acknowledged yet: what an RST now would throw away. 0 once the peer has reset the stream.
   virtual std::size_t unacknowledged_bytes() noexcept = 0;
   /// What one segment carries at present (RFC 5044's EMSS); it may grow while the stream is used.
   virtual std::size_t segment_bytes() noexcept = 0;

@@ -276,7 +276,11 @@ std::size_t TcpStream::unacknowledged_bytes() noexcept {
   const Call call(*this);
   if (!call) return 0;
   int bytes = 0;
-  if (sys::ioctl(fd_.get(), SIOCOUTQ, &bytes) < 0 || bytes < 0) return 0;
+  if (sys::ioctl(fd_.get(), SIOCOUTQ, &bytes) < 0 || bytes <= 0) return 0;
+  // TCP goes on counting after a reset what it has thrown away.
+  tcp_info info{};
+  socklen_t size = sizeof info;
+  if (sys::getsockopt(fd_.get(), IPPROTO_TCP, TCP_INFO, &info, &size) == 0 && info.tcpi_state == TCP_CLOSE) return 0;
   return static_cast<std::size_t>(bytes);
 }
 

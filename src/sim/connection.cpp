@@ -295,7 +295,8 @@ void Connection::drain(unsigned index) {
 }
 
 std::size_t Connection::unacknowledged_bytes(unsigned side) const {
-  return sides_[side].closed ? 0 : pipes_[side].written - pipes_[side].acknowledged;
+  const bool is_over = sides_[side].closed || sides_[side].phase == Phase::lost;
+  return is_over ? 0 : pipes_[side].written - pipes_[side].acknowledged;
 }
 
 std::size_t Connection::segment_bytes(unsigned side) const {

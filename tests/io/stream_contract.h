@@ -486,6 +486,23 @@ TYPED_TEST_P(StreamContract, UnacknowledgedBytesFallToZero) {
   });
 }
 
+TYPED_TEST_P(StreamContract, NothingIsUnacknowledgedAfterTheReset) {
+  // Both ends of a connection that are closed at once each say a last word and wait until it is acknowledged. The
+  // first one's RST acknowledged nothing, and the second waited for two seconds.
+  this->in_world([this](World& world) {
+    Pair pair = connect_pair(world, this->v4());
+    ASSERT_TRUE(pair.ok());
+    fill(*pair.client, 5);
+    EXPECT_GT(pair.client->stream->unacknowledged_bytes(), 0u);
+    EXPECT_TRUE(pair.server->close(ByteStream::CloseKind::abort));
+    const TimeNs deadline_ns = world.clock.now_ns() + kPatience;
+    while (pair.client->stream->unacknowledged_bytes() > 0 && world.clock.now_ns() < deadline_ns)
+      world.executor.park(world.clock.now_ns() + kMillisecond);
+    EXPECT_EQ(pair.client->stream->unacknowledged_bytes(), 0u);
+    pair.close();
+  });
+}
+
 TYPED_TEST_P(StreamContract, SegmentBytesIsPlausibleAndMayOnlyGrowHere) {
   this->in_world([this](World& world) {
     Pair pair = connect_pair(world, this->v4());
@@ -512,6 +529,6 @@ REGISTER_TYPED_TEST_SUITE_P(StreamContract, OctetsArriveOnceAndInOrderBothWaysAt
                             CallsAfterCloseFailAndCloseAgainIsHarmless,
                             AStreamMayBeClosedInsideAnEventAndDestroyedInsideTheLast,
                             CloseDuringTrafficFromAnotherThread, ManyThreadsCloseAtOnce, UnacknowledgedBytesFallToZero,
-                            SegmentBytesIsPlausibleAndMayOnlyGrowHere);
+                            NothingIsUnacknowledgedAfterTheReset, SegmentBytesIsPlausibleAndMayOnlyGrowHere);
 
 }  // namespace softndk::io::contract

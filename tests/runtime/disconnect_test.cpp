@@ -134,6 +134,22 @@ TEST(R_CLS_19, ClosingAConnectedConnectorFlushesBeforeTheCloseCompletes) {
   });
 }
 
+TEST(R_CLS_19, ClosingBothEndsAtOnceWaitsForNoTimeout) {
+  // Each end waits until its Terminate is acknowledged. The RST of the one that is through first acknowledges nothing,
+  // and the other waited for two seconds (found by cycles_test).
+  in_simulation(60, [](Stage& stage) {
+    Pair pair(stage);
+    ASSERT_TRUE(pair.establish());
+    const io::TimeNs began_ns = stage.world.clock.now_ns();
+    Request active, passive;
+    const NTSTATUS active_returned = pair.active.connector.begin_close(active);
+    const NTSTATUS passive_returned = pair.passive.connector.begin_close(passive);
+    EXPECT_EQ(active.finish(active_returned), STATUS_SUCCESS);
+    EXPECT_EQ(passive.finish(passive_returned), STATUS_SUCCESS);
+    EXPECT_LT(stage.world.clock.now_ns() - began_ns, io::kSecond) << "of the simulation's clock";
+  });
+}
+
 TEST(R_CLS_20, ClosingAfterThePeerLeftAnswersIt) {
   everywhere([](Stage& stage) {
     Pair pair(stage);
