@@ -18,17 +18,26 @@ class IntrusiveList {
   IntrusiveList& operator=(const IntrusiveList&) = delete;
   bool empty() const { return head_.next == &head_; }
   T* front() { return empty() ? nullptr : static_cast<T*>(head_.next); }
+  T* back() { return empty() ? nullptr : static_cast<T*>(head_.previous); }
   /// The element after `element`, or null at the end.
   T* after(T& element) {
     ListLink* link = static_cast<ListLink&>(element).next;
     return link == &head_ ? nullptr : static_cast<T*>(link);
   }
-  void push_back(T& element) {
+  /// The element before `element`, or null at the beginning.
+  T* before(T& element) {
+    ListLink* link = static_cast<ListLink&>(element).previous;
+    return link == &head_ ? nullptr : static_cast<T*>(link);
+  }
+  void push_back(T& element) { insert_after(back(), element); }
+  /// Null: at the beginning.
+  void insert_after(T* place, T& element) {
+    ListLink& before = place == nullptr ? head_ : static_cast<ListLink&>(*place);
     ListLink& link = element;
-    link.previous = head_.previous;
-    link.next = &head_;
-    head_.previous->next = &link;
-    head_.previous = &link;
+    link.previous = &before;
+    link.next = before.next;
+    before.next->previous = &link;
+    before.next = &link;
   }
   static void remove(T& element) {
     ListLink& link = element;

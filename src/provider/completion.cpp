@@ -10,22 +10,7 @@ namespace {
 /// Steps of a short wait before a caller of `early` gives up; each is a pause at first, then a yield.
 constexpr unsigned kEarlySpinsMax = 4096;
 
-/// A well mixed number for each n (splitmix64).
-std::uint64_t mix(std::uint64_t n) {
-  n += 0x9e3779b97f4a7c15;
-  n = (n ^ (n >> 30)) * 0xbf58476d1ce4e5b9;
-  n = (n ^ (n >> 27)) * 0x94d049bb133111eb;
-  return n ^ (n >> 31);
-}
-
 }  // namespace
-
-Delivery::Delivery(Function function, const char* what) noexcept
-    : DeferredCall([](DeferredCall& self) noexcept { static_cast<Delivery&>(self).run(); }, what),
-      function_(function),
-      what_(what) {
-  set_processor(ntrt::choose_processor(0));
-}
 
 bool Completer::start() noexcept {
   {
@@ -142,6 +127,7 @@ CompletionMode Completions::choose(CompletionKind kind) noexcept {
 }
 
 NTSTATUS Completions::deliver(CompletionMode mode, Delivery& delivery) noexcept {
+  if (held_.has_latency()) mode = CompletionMode::later;  // no callback inside the call can be late enough
   switch (mode) {
     case CompletionMode::nested: {
       ntrt::IrqlScope dispatch(ntrt::kDispatchLevel, delivery.what());
@@ -152,7 +138,7 @@ NTSTATUS Completions::deliver(CompletionMode mode, Delivery& delivery) noexcept 
       completer_.deliver(delivery);
       return STATUS_PENDING;
     case CompletionMode::later:
-      delivery.queue();
+      deliver_later(delivery);
       return STATUS_PENDING;
     case CompletionMode::inlined:
     case CompletionMode::mixed:
@@ -161,7 +147,16 @@ NTSTATUS Completions::deliver(CompletionMode mode, Delivery& delivery) noexcept 
   SOFTNDK_UNREACHABLE();
 }
 
+void Completions::deliver_later(Delivery& delivery) noexcept {
+  if (held_.is_on()) {
+    held_.hold(delivery);
+  } else {
+    delivery.queue();
+  }
+}
+
 CreateRecord::CreateRecord(const CreateCall& call) noexcept : Delivery(call_back, "create completion"), call_(call) {
+  completions_of(call.parent).begin(*this);
   call_.parent.add_ref(RefReason::request);
   for (Object* antecedent : call_.antecedents) {
     if (antecedent != nullptr) antecedent->add_ref(RefReason::request);
@@ -194,6 +189,7 @@ void PendingRequest::begin(NDK_FN_REQUEST_COMPLETION completion, PVOID context) 
   owner_.add_ref(RefReason::request);
   completion_ = completion;
   context_ = context;
+  completions_of(owner_).begin(*this);
 }
 
 NTSTATUS PendingRequest::settle(CompletionKind kind, NTSTATUS status) noexcept {
@@ -211,6 +207,11 @@ NTSTATUS PendingRequest::settle(CompletionKind kind, NTSTATUS status) noexcept {
 }
 
 void PendingRequest::end(NTSTATUS status) noexcept {
+  if (Completions& completions = completions_of(owner_); !completions.is_prompt()) {
+    status_ = status;
+    completions.deliver_later(*this);
+    return;
+  }
   ntrt::IrqlScope dispatch(ntrt::kDispatchLevel, what());
   report(status);
 }

@@ -10,6 +10,8 @@
 #include "base/intrusive_list.h"
 #include "base/thread_safety.h"
 #include "ntrt/deferred.h"
+#include "provider/delivery.h"
+#include "provider/held_deliveries.h"
 #include "provider/settings.h"
 #include "wdk/ndkpi.h"
 
@@ -17,23 +19,6 @@ namespace softndk::provider {
 
 class Adapter;
 class Object;
-
-/// A callback that the consumer is owed. Lives inside its owner; while it runs it may be used again, or be gone.
-class Delivery : public ntrt::DeferredCall, public ListLink {
- public:
-  /// Calls the consumer. Runs at DISPATCH_LEVEL, once for each deliver() or queue(), without a lock held (R-REQ-07).
-  using Function = void (*)(Delivery& self) noexcept;
-  Delivery(Function function, const char* what) noexcept;
-
-  void run() noexcept { function_(*this); }
-  const char* what() const noexcept { return what_; }
-
- private:
-  friend class Completer;
-  Function function_;
-  const char* what_;
-  std::uint64_t ticket_ = 0;
-};
 
 /// The other thread of the mode `early`.
 class Completer {
@@ -73,7 +58,7 @@ class Completer {
 /// The completion policy of one miniport adapter. Any thread.
 class Completions {
  public:
-  explicit Completions(const Settings& settings) noexcept : settings_(settings) {}
+  explicit Completions(const Settings& settings) noexcept : settings_(settings), held_(settings) {}
   /// Makes the completer if the settings can draw `early`. PASSIVE_LEVEL.
   void start() noexcept;
   void stop() noexcept { completer_.stop(); }
@@ -81,14 +66,25 @@ class Completions {
   /// How this call completes: never `mixed`.
   CompletionMode choose(CompletionKind kind) noexcept;
 
-  /// Runs `delivery` in `mode` (not `inlined`). As the last act of a call: `delivery` and what it belongs to may be
-  /// gone when this returns (R-CRT-09, R-REQ-03). Returns STATUS_PENDING, which is what the call returns (R-CONN-09).
+  /// The call that `delivery` will end has begun: the minimum latency counts from here.
+  void begin(Delivery& delivery) noexcept { held_.begin(delivery); }
+
+  /// Runs `delivery` in `mode` (not `inlined`); with a minimum latency every mode is `later`. As the last act of a
+  /// call: `delivery` and what it belongs to may be gone when this returns (R-CRT-09, R-REQ-03). Returns
+  /// STATUS_PENDING, which is what the call returns (R-CONN-09).
   NTSTATUS deliver(CompletionMode mode, Delivery& delivery) noexcept;
+
+  /// For a delivery that waited for something else than the policy: a device's event, a last reference. Runs it on a
+  /// processor, when latency and order allow.
+  void deliver_later(Delivery& delivery) noexcept;
+  /// True: such a delivery may run at once, where it is.
+  bool is_prompt() const noexcept { return !held_.is_on(); }
 
  private:
   const Settings settings_;
   std::atomic<std::uint64_t> draws_{0};
   Completer completer_;
+  HeldDeliveries held_;
 };
 
 /// What every NdkCreate* passes on.
@@ -154,7 +150,8 @@ class PendingRequest : public Delivery {
   /// call returns. The last act: the owner may be gone (R-REQ-03).
   NTSTATUS settle(CompletionKind kind, NTSTATUS status) noexcept;
 
-  /// The result has come on its own, by an event of the device: calls back at once, at DISPATCH_LEVEL. The last act.
+  /// The result has come on its own, by an event of the device: calls back at DISPATCH_LEVEL, at once unless latency
+  /// or order hold it. The last act.
   void end(NTSTATUS status) noexcept;
 
  private:

@@ -41,7 +41,7 @@ void Object::release(RefReason reason) noexcept {
     return;
   }
   // Not inside the consumer's close call: its completion is called from nobody's call (R-CLS-01).
-  if (retire()) close_delivery_.queue();
+  if (retire()) completions_of(adapter_).deliver_later(close_delivery_);
 }
 
 std::uint32_t Object::references(RefReason reason) const noexcept {
@@ -55,6 +55,7 @@ NTSTATUS Object::close(NDK_FN_CLOSE_COMPLETION completion, PVOID context) noexce
   }
   const CompletionMode mode = completions_of(adapter_).choose(CompletionKind::close);
   interleave_point();
+  completions_of(adapter_).begin(close_delivery_);
   close_completion_ = completion;
   close_context_ = context;
   add_ref(RefReason::callback);  // begin_close may cause the last event of a device before it returns
@@ -76,7 +77,7 @@ bool Object::retire() noexcept {
 
 void Object::retired() noexcept {
   // The other party is our own call of type_.retire: as long as it runs the device's object must not be destroyed.
-  if (retiring_parties_.fetch_sub(1) == 1) close_delivery_.queue();
+  if (retiring_parties_.fetch_sub(1) == 1) completions_of(adapter_).deliver_later(close_delivery_);
 }
 
 void Object::deliver_close(Delivery& delivery) noexcept {

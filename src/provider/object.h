@@ -104,7 +104,8 @@ class Object {
 
   /// NdkCloseObject. STATUS_SUCCESS: gone, `completion` will not be called (R-CLS-01). STATUS_PENDING: `completion`
   /// follows, or ran already (R-CLS-16), in the mode that the policy draws if nothing had to be waited for (R-CLS-17),
-  /// else at DISPATCH_LEVEL on a processor thread. Called twice, it stops the process (R-CLS-26).
+  /// else at DISPATCH_LEVEL on a processor thread, when latency and order allow. Called twice, it stops the process
+  /// (R-CLS-26).
   NTSTATUS close(NDK_FN_CLOSE_COMPLETION completion, PVOID context) noexcept;
   bool is_closing() const noexcept { return closing_.load(); }
 

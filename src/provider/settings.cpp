@@ -5,6 +5,21 @@
 #include "base/log.h"
 
 namespace softndk::provider {
+namespace {
+
+/// The decimal number in "NAME(number)".
+std::optional<std::uint64_t> parse_seed(std::string_view text, std::string_view name) noexcept {
+  if (!text.starts_with(name)) return std::nullopt;
+  text.remove_prefix(name.size());
+  if (!text.starts_with("(") || !text.ends_with(")")) return std::nullopt;
+  const std::string_view digits = text.substr(1, text.size() - 2);
+  std::uint64_t seed = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), seed);
+  if (error != std::errc{} || end != digits.data() + digits.size()) return std::nullopt;
+  return seed;
+}
+
+}  // namespace
 
 CompletionMode Settings::mode(CompletionKind kind) const noexcept {
   if (policy) return *policy;
@@ -45,14 +60,21 @@ bool parse_policy(std::string_view text, Settings& settings) noexcept {
       return true;
     }
   }
-  constexpr std::string_view kPrefix = "mixed(";
-  if (!text.starts_with(kPrefix) || !text.ends_with(")")) return false;
-  const std::string_view digits = text.substr(kPrefix.size(), text.size() - kPrefix.size() - 1);
-  std::uint64_t seed = 0;
-  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), seed);
-  if (error != std::errc{} || end != digits.data() + digits.size()) return false;
+  const std::optional<std::uint64_t> seed = parse_seed(text, "mixed");
+  if (!seed) return false;
   settings.policy = CompletionMode::mixed;
-  settings.seed = seed;
+  settings.seed = *seed;
+  return true;
+}
+
+bool parse_order(std::string_view text, Settings& settings) noexcept {
+  if (text == "fifo") {
+    settings.order_seed.reset();
+    return true;
+  }
+  const std::optional<std::uint64_t> seed = text == "permuted" ? 1 : parse_seed(text, "permuted");
+  if (!seed) return false;
+  settings.order_seed = seed;
   return true;
 }
 

@@ -13,7 +13,8 @@ namespace softndk::provider {
 enum class CompletionMode : std::uint8_t { inlined, nested, early, later, mixed };
 
 /// The four kinds of call that choose for themselves. A result that only the network or the device knows comes when
-/// it comes, whatever the mode: the policy governs results that are known before the call returns.
+/// it comes, whatever the mode (order and latency hold it up too): the mode governs results that are known before the
+/// call returns.
 enum class CompletionKind : std::uint8_t { create, close, local_request, network_request };
 
 struct Settings {
@@ -24,6 +25,12 @@ struct Settings {
   /// Overrides the four above.
   std::optional<CompletionMode> policy;
   std::uint64_t seed = 1;  ///< for `mixed`; the same seed draws the same modes in the same order of calls
+  /// Results that wait to be delivered after their call come in an order, and on processors, drawn from this seed, as
+  /// far as no rule orders them (R-REQ-08). Unset: first in, first out.
+  std::optional<std::uint64_t> order_seed;
+  /// Nothing that pends calls back earlier than this after its call has begun, whoever knew the result when: for
+  /// consumers that take quick completions for granted. An inline result stays one.
+  std::uint64_t latency_ns = 0;
 
   /// Highest minors of the two majors; a profile may lower them (R-VER-02).
   std::uint16_t minor_max_of_1 = 2;
@@ -45,6 +52,8 @@ struct Settings {
 /// The one spelling of the modes: "inline", "nested", "early", "later", "mixed" or "mixed(SEED)"; the seed, decimal,
 /// replaces settings.seed. False: not one of these, and nothing has changed.
 bool parse_policy(std::string_view text, Settings& settings) noexcept;
+/// "fifo", "permuted" or "permuted(SEED)"; without a seed: 1. False as above.
+bool parse_order(std::string_view text, Settings& settings) noexcept;
 const char* to_string(CompletionMode mode) noexcept;
 
 }  // namespace softndk::provider

@@ -78,6 +78,14 @@ constexpr Setting kTable[] = {
        to.provider.policy.reset();
        return true;
      }},
+    {"order", "fifo", "fifo | permuted | permuted(SEED)",
+     "in which order results come that pend; permuted: drawn from the seed, on processors drawn too",
+     [](Configuration& to, std::string_view value) { return provider::parse_order(value, to.provider); }},
+    {"latency_us", "0", "0..1000000",
+     "what pends calls back no earlier than this after its call, in microseconds; 0: when it is known",
+     [](Configuration& to, std::string_view value) {
+       return parse_time(value, 1'000'000, io::kMicrosecond, to.provider.latency_ns);
+     }},
     {"verifier", "off", "off | passthrough", "an interposer between every consumer and every provider",
      [](Configuration& to, std::string_view value) {
        return parse_choice<bool>(value, {{"off", false}, {"passthrough", true}}, to.verifier);

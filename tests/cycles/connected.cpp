@@ -117,8 +117,7 @@ void connect_and_close(Worker& worker) {
   OpenAdapter adapter(worker.field.index);
   ASSERT_EQ(adapter.status, STATUS_SUCCESS);
   Gate gate(adapter);
-  const stack::QpShape shape{
-      .receive_depth = 8, .initiator_depth = 8, .sges = 2, .inline_bytes = 0, .cq_depth = 32};
+  const stack::QpShape shape{.receive_depth = 8, .initiator_depth = 8, .sges = 2, .inline_bytes = 0, .cq_depth = 32};
   Side active(adapter, shape), passive(adapter, shape);
   Asked asked;
   go_to(static_cast<Stage>(random.below(kStages)), random, gate, active, passive, asked);

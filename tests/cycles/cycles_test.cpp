@@ -70,8 +70,8 @@ void expect_no_instance(NET_IFINDEX index) {
   Object<NDK_PD> pd = adapter.pd();
   Object<NDK_CQ> cq;
   ASSERT_EQ(stack::create(cq, make_cq), STATUS_SUCCESS);
-  EXPECT_EQ(
-      count_until_short<NDK_MR>([&](auto... rest) { return pd.table()->NdkCreateMr(pd.get(), FALSE, rest...); }), kAll);
+  EXPECT_EQ(count_until_short<NDK_MR>([&](auto... rest) { return pd.table()->NdkCreateMr(pd.get(), FALSE, rest...); }),
+            kAll);
   EXPECT_EQ(count_until_short<NDK_QP>([&](auto... rest) {
               return pd.table()->NdkCreateQp(pd.get(), cq.get(), cq.get(), nullptr, 4, 4, 1, 1, 0, rest...);
             }),
@@ -109,13 +109,10 @@ void find_what_is_offered(Field& field) {
       [](NDK_SHARED_ENDPOINT* object) { return object->Dispatch->NdkCloseSharedEndpoint; });
   probe(
       Kind::srq, std::type_identity<NDK_SRQ>(),
-      [&](auto... rest) {
-        return pd.table()->NdkCreateSrq(pd.get(), 16, 4, 1, nullptr, nullptr, nullptr, rest...);
-      },
+      [&](auto... rest) { return pd.table()->NdkCreateSrq(pd.get(), 16, 4, 1, nullptr, nullptr, nullptr, rest...); },
       [](NDK_SRQ* object) { return object->Dispatch->NdkCloseSrq; });
   probe(
-      Kind::mw, std::type_identity<NDK_MW>(),
-      [&](auto... rest) { return pd.table()->NdkCreateMw(pd.get(), rest...); },
+      Kind::mw, std::type_identity<NDK_MW>(), [&](auto... rest) { return pd.table()->NdkCreateMw(pd.get(), rest...); },
       [](NDK_MW* object) { return object->Dispatch->NdkCloseMw; });
 }
 
@@ -216,8 +213,8 @@ TEST_F(Cycles, OfEveryTypeInRandomOrdersLeaveNothing) {
     EXPECT_GE(done_[Kind(i)], wanted) << kKindNames[i];
     total += done_[Kind(i)];
   }
-  std::printf("%-16s %10llu\n%.1f s, %.0f cycles/s\n", "connections", static_cast<unsigned long long>(done_.connections),
-              seconds, static_cast<double>(total) / seconds);
+  std::printf("%-16s %10llu\n%.1f s, %.0f cycles/s\n", "connections",
+              static_cast<unsigned long long>(done_.connections), seconds, static_cast<double>(total) / seconds);
   const auto show = [](const char* when, const ProcessUsage& usage) {
     std::printf("%-16s resident %6zu KiB, heap %6zu KiB, %zu descriptors\n", when, usage.resident_bytes >> 10,
                 usage.heap_bytes >> 10, usage.descriptors);
@@ -230,8 +227,8 @@ TEST_F(Cycles, OfEveryTypeInRandomOrdersLeaveNothing) {
   if (SOFTNDK_ASAN || SOFTNDK_TSAN) return;  // their allocators keep what is freed; the leak checker looks at the end
   // What is allocated is known to the octet, but for what the C library keeps for each thread and arena it once had:
   // that came to 45 KiB, and stayed there over 2400 lives of a runtime. With a million cycles the bound lets a leak of
-  // 48 octets in one of 300 cycles pass. Resident memory also counts what the arenas cannot give back between two blocks
-  // in use; it grew by 0.6 MiB.
+  // 48 octets in one of 300 cycles pass. Resident memory also counts what the arenas cannot give back between two
+  // blocks in use; it grew by 0.6 MiB.
   constexpr std::size_t kHeapSlack = 128 << 10, kResidentSlack = 2 << 20;
   EXPECT_LE(late.heap_bytes, early.heap_bytes + kHeapSlack);
   EXPECT_LE(late.resident_bytes, early.resident_bytes + kResidentSlack);

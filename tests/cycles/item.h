@@ -51,7 +51,7 @@ class Item {
 
   bool is_given_away = false;  ///< somebody else closes it, some day: the worker must not use it any more
   bool was_used = false;
-  Item* then_close = nullptr;             ///< by our close completion; set before close() is called
+  Item* then_close = nullptr;  ///< by our close completion; set before close() is called
   std::atomic<bool> close_after{false};
 
  private:

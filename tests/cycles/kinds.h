@@ -7,8 +7,8 @@ namespace softndk::cycles {
 
 enum class Kind : std::uint8_t { adapter, cq, pd, shared_endpoint, listener, srq, mr, mw, qp, connector };
 inline constexpr unsigned kKinds = 10;
-inline constexpr const char* kKindNames[kKinds] = {"adapter", "cq", "pd", "shared endpoint", "listener",
-                                                   "srq",     "mr", "mw", "qp",              "connector"};
+inline constexpr const char* kKindNames[kKinds] = {"adapter", "cq", "pd", "shared endpoint", "listener", "srq",
+                                                   "mr",      "mw", "qp", "connector"};
 
 /// How many of each.
 class Counts {

@@ -84,8 +84,8 @@ void Plot::begin_create(Item& item) {
     case Kind::cq: {
       const bool tells = random_.one_in(2);
       return item.create<NDK_CQ>([&](auto... rest) {
-        return adapter->Dispatch->NdkCreateCq(adapter, 1 + random_.below(64), tells ? &notified : nullptr, this, nullptr,
-                                              rest...);
+        return adapter->Dispatch->NdkCreateCq(adapter, 1 + random_.below(64), tells ? &notified : nullptr, this,
+                                              nullptr, rest...);
       });
     }
     case Kind::pd:
@@ -162,8 +162,8 @@ void Plot::use_connector(Item& item) {
   // Nobody listens there, and a pair that another connector has is refused: either is an end to be had exactly once.
   const Sockaddr from("127.0.0.1"), to("127.0.0.1", 1);
   item.request([&](auto... rest) {
-    return connector->Dispatch->NdkConnect(connector, qp->as<NDK_QP>(), from.get(), from.bytes, to.get(), to.bytes, 4, 4,
-                                           nullptr, 0, rest...);
+    return connector->Dispatch->NdkConnect(connector, qp->as<NDK_QP>(), from.get(), from.bytes, to.get(), to.bytes, 4,
+                                           4, nullptr, 0, rest...);
   });
 }
 

@@ -212,6 +212,45 @@ TEST(R_CLS_07, AntecedentCloseWaitsForTheReturnOfItsSuccessorsCloseCompletion) {
   }
 }
 
+TEST(R_CLS_07, PermutedClosesStillComeAfterWhatIsBeforeThem) {
+  for (std::uint64_t seed = 1; seed <= 60; ++seed) {
+    simulate(
+        [seed] {
+          Settings settings = policy(seed % 2 == 0 ? CompletionMode::later : CompletionMode::mixed);
+          settings.seed = seed;
+          settings.order_seed = seed;
+          settings.latency_ns = seed % 3 == 0 ? 50'000 : 0;
+          Rig rig(settings);
+          Stack stack(rig);
+          NDK_MR* mr = rig.mr(stack.pd);
+          NDK_CONNECTOR* connector = rig.connector();
+          Seen connected, connector_closed, qp_closed, cq_closed, mr_closed, pd_closed;
+          const auto after = [](Seen& later, std::vector<Seen*> before) {
+            later.inside = [before = std::move(before)](Seen&) {
+              for (Seen* each : before)
+                EXPECT_TRUE(each->returned);
+            };
+          };
+          after(connector_closed, {&connected});
+          after(qp_closed, {&connector_closed});
+          after(cq_closed, {&qp_closed});
+          after(pd_closed, {&qp_closed, &mr_closed});
+          EXPECT_EQ(connect(connector, stack.qp, connected), STATUS_PENDING);
+          EXPECT_EQ(begin_close(stack.pd, stack.pd->Dispatch->NdkClosePd, pd_closed), STATUS_PENDING);
+          EXPECT_EQ(begin_close(stack.cq, stack.cq->Dispatch->NdkCloseCq, cq_closed), STATUS_PENDING);
+          EXPECT_EQ(begin_close(stack.qp, stack.qp->Dispatch->NdkCloseQp, qp_closed), STATUS_PENDING);
+          const bool mr_inline = begin_close(mr, mr->Dispatch->NdkCloseMr, mr_closed) == STATUS_SUCCESS;
+          if (mr_inline) mr_closed.returned = true;
+          EXPECT_EQ(begin_close(connector, connector->Dispatch->NdkCloseConnector, connector_closed), STATUS_PENDING);
+          rig.close_adapter();
+          for (Seen* each : {&connected, &connector_closed, &qp_closed, &cq_closed, &pd_closed})
+            EXPECT_EQ(each->calls, 1);
+          EXPECT_EQ(mr_closed.calls, mr_inline ? 0 : 1);
+        },
+        2);
+  }
+}
+
 TEST(R_CLS_08, AClosedListenerRefusesAtOnceAlthoughItsConnectorsLive) {
   simulate([] {
     Rig rig;
