@@ -1,5 +1,7 @@
 #pragma once
 // Where the consumer plays: a running runtime on Linux and from seeds, with each completion policy.
+#include <cstdlib>
+
 #include "ndk_consumer.h"
 #include "net/world.h"
 #include "ntrt/ndis.h"
@@ -76,9 +78,13 @@ struct Pair {
 using Setting = std::pair<const char*, const char*>;
 inline constexpr const char* kPolicies[] = {"default", "inline", "nested", "early", "later", "mixed(7)"};
 
+/// From the environment too: SOFTNDK_VERIFIER puts the interposer between, and a SOFTNDK_POLICY that somebody has asked
+/// for is the policy of every stage (scripts/suite-rounds.sh).
 inline runtime::SettingValues setting_values(const char* policy, const std::vector<Setting>& settings) {
-  runtime::SettingValues values;  // from the environment too: SOFTNDK_VERIFIER puts the interposer between
-  EXPECT_TRUE(values.set("policy", policy));
+  runtime::SettingValues values;
+  if (std::getenv("SOFTNDK_POLICY") == nullptr) {
+    EXPECT_TRUE(values.set("policy", policy));
+  }
   for (const auto& [name, value] : settings)
     EXPECT_TRUE(values.set(name, value)) << name;
   return values;
