@@ -38,8 +38,18 @@ struct ReadLimits {
   std::uint32_t outbound = 0;  ///< own reads in progress (ORD)
 };
 
+/// A local address that any number of connections start from, each to another peer (R-SEP-01). The address is free once
+/// this is destroyed and every connection over it is closed or has failed to connect (R-EP-04, R-EP-06).
+class SharedEndpoint {
+ public:
+  virtual ~SharedEndpoint() = default;
+  /// With the port that was given or chosen.
+  virtual const Address& local_address() const noexcept = 0;
+};
+
 struct ConnectParameters {
-  Address local;  ///< port 0: the device chooses; a wildcard IP: the device chooses (R-CNCT-07)
+  Address local;                       ///< port 0: the device chooses; a wildcard IP: the device chooses (R-CNCT-07)
+  SharedEndpoint* endpoint = nullptr;  ///< if given, its address takes the place of `local`; used only during the call
   Address remote;
   ReadLimits limits;   ///< wanted; capped to the device's
   Bytes private_data;  ///< read only during the call

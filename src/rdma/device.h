@@ -86,6 +86,8 @@ class Device {
                                                                      QpSink& sink) noexcept = 0;
   virtual expected<OwnedInterface<Connection>, CreateError> create_connection(ConnectionSink& sink) noexcept = 0;
   virtual expected<OwnedInterface<Listener>, CreateError> create_listener(ListenerSink& sink) noexcept = 0;
+  /// Port 0: the device chooses. Errors: address_in_use, address_not_local, no_free_port, no_resources.
+  virtual expected<OwnedInterface<SharedEndpoint>, CmStatus> create_shared_endpoint(const Address& local) noexcept = 0;
 };
 
 }  // namespace softndk::rdma

@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "iwarp/tx_framer.h"
+#include "rnic/shared_endpoint.h"
 
 namespace softndk::rnic {
 
@@ -63,6 +64,7 @@ CmStatus Connection::connect(rdma::QueuePair& qp, const rdma::ConnectParameters&
   if (!static_cast<Qp&>(qp).bind(*this)) return CmStatus::qp_busy;
   asked_qp_ = &qp;
   asked_local_ = parameters.local;
+  if (parameters.endpoint != nullptr) asked_endpoint_ = static_cast<SharedEndpoint*>(parameters.endpoint)->reference();
   asked_remote_ = parameters.remote;
   asked_limits_ = parameters.limits;
   own_data_ = iwarp::PrivateData(parameters.private_data);
@@ -142,6 +144,17 @@ std::optional<std::size_t> Connection::private_data(MutableBytes into) const noe
   const std::size_t bytes = std::min(data.size(), into.size());
   if (bytes != 0) std::memcpy(into.data(), data.data(), bytes);
   return data.size();
+}
+
+void Connection::note_stream(const Address& local, const Address& remote) noexcept {
+  {
+    MutexLock lock(mutex_);
+    local_ = local;
+    peer_ = remote;
+  }
+  pair_.local = local;
+  pair_.remote = remote;
+  context_.endpoints.add(pair_);
 }
 
 void Connection::keep_peer_data(Bytes data) noexcept {

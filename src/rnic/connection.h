@@ -132,6 +132,7 @@ class Connection final : public ListLink, public rdma::Connection, public Accept
 
   // connection_active.cpp
   void start_connect() noexcept;
+  [[nodiscard]] rdma::CmStatus open_stream(const Address& local, const Address& remote, EndpointRef shared) noexcept;
   void read_reply() noexcept;
   void judge_reply() noexcept;
   void start_complete() noexcept;
@@ -170,6 +171,8 @@ class Connection final : public ListLink, public rdma::Connection, public Accept
   bool write_frame() noexcept;
   /// A whole FPDU outside full operation: the stream has no queue pair yet, or never will.
   void write_terminate(iwarp::TerminateCode code, const iwarp::HandshakeResult& agreed) noexcept;
+  /// The stream exists, until on_closed().
+  void note_stream(const Address& local, const Address& remote) noexcept SOFTNDK_EXCLUDES(mutex_);
   void keep_peer_data(Bytes data) noexcept SOFTNDK_EXCLUDES(mutex_);
   iwarp::HandshakeSettings handshake_settings() const noexcept;
 
@@ -188,6 +191,7 @@ class Connection final : public ListLink, public rdma::Connection, public Accept
   Bytes frame_left_;             // of handshake_->out: not with TCP yet
   Listener* listener_ = nullptr;
   EndpointRef endpoint_;
+  AddressPair pair_;  // of stream_, known to the table
   Qp* qp_ = nullptr;
   bool attached_ = false;
   bool is_active_side_ = false;
@@ -225,6 +229,7 @@ class Connection final : public ListLink, public rdma::Connection, public Accept
   bool has_peer_data_ SOFTNDK_GUARDED_BY(mutex_) = false;
   rdma::QueuePair* asked_qp_ SOFTNDK_GUARDED_BY(mutex_) = nullptr;
   Address asked_local_ SOFTNDK_GUARDED_BY(mutex_);
+  EndpointRef asked_endpoint_ SOFTNDK_GUARDED_BY(mutex_);  // a shared one, in place of asked_local_
   Address asked_remote_ SOFTNDK_GUARDED_BY(mutex_);
   rdma::ReadLimits asked_limits_ SOFTNDK_GUARDED_BY(mutex_);
   iwarp::PrivateData own_data_ SOFTNDK_GUARDED_BY(mutex_);   // to be sent

@@ -23,9 +23,11 @@ bool is_retryable(CmStatus status) {
 void Connection::start_connect() noexcept {
   Address local;
   Address remote;
+  EndpointRef shared;
   {
     MutexLock lock(mutex_);
-    local = asked_local_;
+    shared = std::move(asked_endpoint_);
+    local = shared ? shared->address() : asked_local_;
     remote = asked_remote_;
     qp_ = static_cast<Qp*>(asked_qp_);
   }
@@ -39,20 +41,33 @@ void Connection::start_connect() noexcept {
     if (!context_.endpoints.is_ours(*source)) return fail_connect(CmStatus::address_not_local, Ending::abort);
     local = source->with_port(local.port);
   }
-  auto taken = context_.endpoints.take(local, [&](Endpoint& endpoint) -> expected<void, io::IoError> {
-    auto stream = context_.world.network.connect(endpoint.address(), remote, {}, *this, processor_);
+  const CmStatus opened = open_stream(local, remote, std::move(shared));
+  if (opened != CmStatus::success) return fail_connect(opened, Ending::abort);
+  arm_timer(context_.settings.connect_timeout_ns);
+}
+
+CmStatus Connection::open_stream(const Address& local, const Address& remote, EndpointRef shared) noexcept {
+  const io::ConnectOptions options{.share_local = static_cast<bool>(shared)};
+  const auto open = [&](const Address& from) -> expected<void, io::IoError> {
+    auto stream = context_.world.network.connect(from, remote, options, *this, processor_);
     if (!stream) return unexpected(stream.error());
     stream_ = std::move(*stream);
+    note_stream(from, remote);
     return {};
-  });
-  if (!taken) return fail_connect(taken.error(), Ending::abort);
-  endpoint_ = std::move(*taken);
-  {
-    MutexLock lock(mutex_);
-    local_ = endpoint_->address();
-    peer_ = remote;
+  };
+  if (shared) {
+    if (const auto opened = open(local); !opened) return to_cm_status(opened.error());
+    endpoint_ = std::move(shared);
+    return CmStatus::success;
   }
-  arm_timer(context_.settings.connect_timeout_ns);
+  auto taken = context_.endpoints.take(local, [&](Endpoint& endpoint) { return open(endpoint.address()); });
+  if (!taken) {
+    // Both are true of an address that is in use by a connection to this very peer; the more telling one is said.
+    const bool connected = taken.error() == CmStatus::address_in_use && context_.endpoints.has_stream(local, remote);
+    return connected ? CmStatus::already_connected : taken.error();
+  }
+  endpoint_ = std::move(*taken);
+  return CmStatus::success;
 }
 
 void Connection::on_connected() noexcept {

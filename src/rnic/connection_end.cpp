@@ -101,6 +101,7 @@ bool Connection::last_words_said() noexcept {
 
 void Connection::on_closed() noexcept {
   stream_ = nullptr;
+  context_.endpoints.remove(pair_);
   call(0);
 }
 

@@ -17,11 +17,7 @@ void Connection::set_listener(Listener* listener, EndpointRef endpoint) noexcept
 
 void Connection::adopt(OwnedInterface<io::ByteStream> stream) noexcept {
   stream_ = std::move(stream);
-  {
-    MutexLock lock(mutex_);
-    local_ = stream_->local_address();
-    peer_ = stream_->peer_address();
-  }
+  note_stream(stream_->local_address(), stream_->peer_address());
   handshake_ = try_make<Handshakes>();
   if (handshake_ == nullptr || state() != State::waiting) return abandon();
   handshake_->responder.emplace(handshake_settings());

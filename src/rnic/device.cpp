@@ -6,6 +6,7 @@
 #include "rnic/cq.h"
 #include "rnic/listener.h"
 #include "rnic/qp.h"
+#include "rnic/shared_endpoint.h"
 #include "rnic/tpt/region.h"
 
 namespace softndk::rnic {
@@ -78,7 +79,7 @@ Device::Device(io::World& world, const DeviceOptions& options)
       settings_(options.settings),
       caps_(kCaps),
       tokens_(world.rng),
-      endpoints_(world.rng),
+      endpoints_(world.rng, options.settings.ports),
       connection_context_{world,
                           settings_,
                           endpoints_,
@@ -136,6 +137,11 @@ expected<OwnedInterface<rdma::Connection>, CreateError> Device::create_connectio
 
 expected<OwnedInterface<rdma::Listener>, CreateError> Device::create_listener(rdma::ListenerSink& sink) noexcept {
   return made<rdma::Listener>(make_interface<Listener>(connection_context_, processor(choose_processor(0)), sink));
+}
+
+expected<OwnedInterface<rdma::SharedEndpoint>, rdma::CmStatus> Device::create_shared_endpoint(
+    const Address& local) noexcept {
+  return SharedEndpoint::create(world_.network, endpoints_, local);
 }
 
 }  // namespace softndk::rnic

@@ -37,6 +37,8 @@ class Device final : public rdma::Device {
       rdma::ConnectionSink& sink) noexcept override;
   expected<OwnedInterface<rdma::Listener>, rdma::CreateError> create_listener(
       rdma::ListenerSink& sink) noexcept override;
+  expected<OwnedInterface<rdma::SharedEndpoint>, rdma::CmStatus> create_shared_endpoint(
+      const Address& local) noexcept override;
 
  private:
   /// What the reads of one processor thread share.

@@ -61,6 +61,13 @@ expected<void, io::IoError> Endpoint::listen(io::Network& network, unsigned back
   return {};
 }
 
+expected<void, io::IoError> Endpoint::reserve(io::Network& network) noexcept {
+  auto reservation = network.reserve(address_);
+  if (!reservation) return unexpected(reservation.error());
+  reservation_ = std::move(*reservation);
+  return {};
+}
+
 io::AcceptSink::Choice Endpoint::choose_sink(const Address&, const Address& peer) noexcept {
   MutexLock lock(target_mutex_);
   if (target_ == nullptr) return {};
@@ -101,7 +108,10 @@ void EndpointRef::release_then(io::Task* done, io::Processor* processor) noexcep
     endpoint->acceptor_->close();
     return;
   }
-  if (last) endpoint->table_.erase(*endpoint);
+  if (last) {
+    endpoint->reservation_ = nullptr;  // before the table forgets it, or a newcomer finds the port taken
+    endpoint->table_.erase(*endpoint);
+  }
   if (done != nullptr) processor->post(*done);
 }
 
@@ -139,6 +149,24 @@ void EndpointTable::erase(Endpoint& endpoint) noexcept {
     IntrusiveList<Endpoint>::remove(endpoint);
   }
   Owned<Endpoint> freed(&endpoint);
+}
+
+void EndpointTable::add(AddressPair& pair) noexcept {
+  MutexLock lock(mutex_);
+  streams_[pair.local.port % kBuckets].push_back(pair);
+}
+
+void EndpointTable::remove(AddressPair& pair) noexcept {
+  MutexLock lock(mutex_);
+  if (pair.is_linked()) IntrusiveList<AddressPair>::remove(pair);
+}
+
+bool EndpointTable::has_stream(const Address& local, const Address& remote) noexcept {
+  MutexLock lock(mutex_);
+  IntrusiveList<AddressPair>& bucket = streams_[local.port % kBuckets];
+  for (AddressPair* pair = bucket.front(); pair != nullptr; pair = bucket.after(*pair))
+    if (pair->local == local && pair->remote == remote) return true;
+  return false;
 }
 
 rdma::CmStatus EndpointTable::to_cm_status(io::IoError error) noexcept {

@@ -13,6 +13,7 @@
 #include "base/thread_safety.h"
 #include "io/network.h"
 #include "rdma/connection.h"
+#include "rnic/settings.h"
 
 namespace softndk::rnic {
 
@@ -41,9 +42,15 @@ class AcceptTarget {
   ~AcceptTarget() = default;
 };
 
+/// The two addresses of a stream, in the table while the stream exists.
+struct AddressPair : ListLink {
+  Address local, remote;
+};
+
 /// One local address and port (R-EP-01..08). It lives while somebody holds a reference: the listener, each connection
-/// raised by it, or the one connection that started here. A listening socket stays open, though deaf, until the last
-/// of them is gone, because that is what keeps the port ours.
+/// raised by it; the shared endpoint, each connection that started from it; or the one connection that started here.
+/// A listening socket stays open, though deaf, and so does a shared endpoint's reservation, until the last of them is
+/// gone, because that is what keeps the port ours.
 class Endpoint final : public ListLink, public io::AcceptSink {
  public:
   Endpoint(EndpointTable& table, const Address& address);
@@ -53,6 +60,8 @@ class Endpoint final : public ListLink, public io::AcceptSink {
   void set_target(AcceptTarget* target) noexcept SOFTNDK_EXCLUDES(target_mutex_);
   void pause(bool paused) noexcept;
   expected<void, io::IoError> listen(io::Network& network, unsigned backlog, io::Processor& processor) noexcept;
+  /// Keeps the port for streams that share it (R-SEP-01).
+  expected<void, io::IoError> reserve(io::Network& network) noexcept;
 
   /// Connect requests that the consumer was told of and has not answered (R-LSN-07).
   std::atomic<std::uint32_t> waiting_for_accept{0};
@@ -71,6 +80,7 @@ class Endpoint final : public ListLink, public io::AcceptSink {
   io::Task* freed_task_ = nullptr;
   io::Processor* freed_processor_ = nullptr;
   OwnedInterface<io::Acceptor> acceptor_;
+  OwnedInterface<io::Network::Reservation> reservation_;
   Mutex target_mutex_;
   AcceptTarget* target_ SOFTNDK_GUARDED_BY(target_mutex_) = nullptr;
 };
@@ -100,7 +110,8 @@ class EndpointRef {
 
 class EndpointTable {
  public:
-  explicit EndpointTable(io::Rng& rng) noexcept : rng_(rng) {}
+  /// `ports`: to choose from.
+  EndpointTable(io::Rng& rng, const PortRange& ports) noexcept : rng_(rng), ports_(ports) {}
   /// Before use: the adapter's own (R-CNCT-06: another one is address_not_local). False when memory is short.
   [[nodiscard]] bool add_addresses(std::span<const Address> addresses) noexcept;
 
@@ -108,26 +119,32 @@ class EndpointTable {
   bool is_ours(const Address& address) const noexcept;
 
   /// Takes `wanted` for a new endpoint and calls `use(Endpoint&) -> expected<void, io::IoError>`, which binds a socket
-  /// to it. Port 0: ports from 49152 to 65535 are tried from a random one on until `use` does not find it taken
-  /// (R-ADR-04, C-98). On failure nothing is taken.
+  /// to it. Port 0: those of the range are tried from a random one on until `use` does not find it taken (R-ADR-04,
+  /// R-SEP-02, C-98). On failure nothing is taken.
   template <class Use>
   expected<EndpointRef, rdma::CmStatus> take(const Address& wanted, Use use) noexcept {
     if (!is_ours(wanted)) return unexpected(rdma::CmStatus::address_not_local);
     if (wanted.port != 0) return take_port(wanted, use);
-    const std::uint32_t first = static_cast<std::uint32_t>(rng_.below(kPorts));
-    for (std::uint32_t i = 0; i < kPorts; ++i) {
-      const auto port = static_cast<std::uint16_t>(kFirstPort + (first + i) % kPorts);
+    const std::uint32_t ports = ports_.last - ports_.first + 1u;
+    const std::uint32_t start = static_cast<std::uint32_t>(rng_.below(ports));
+    for (std::uint32_t i = 0; i < ports; ++i) {
+      const auto port = static_cast<std::uint16_t>(ports_.first + (start + i) % ports);
       auto taken = take_port(wanted.with_port(port), use);
       if (taken || taken.error() != rdma::CmStatus::address_in_use) return taken;
     }
     return unexpected(rdma::CmStatus::no_free_port);
   }
 
+  // Which streams exist, whoever made them: a local address may be in use because it has this peer already, or for
+  // another reason, and the consumer is told which (R-CNCT-05, R-CNCT-06).
+  void add(AddressPair& pair) noexcept SOFTNDK_EXCLUDES(mutex_);
+  /// If it is there.
+  void remove(AddressPair& pair) noexcept SOFTNDK_EXCLUDES(mutex_);
+  bool has_stream(const Address& local, const Address& remote) noexcept SOFTNDK_EXCLUDES(mutex_);
+
  private:
   friend class Endpoint;
   friend class EndpointRef;
-  static constexpr std::uint32_t kFirstPort = 49152;
-  static constexpr std::uint32_t kPorts = 65536 - kFirstPort;
   static constexpr std::uint32_t kBuckets = 512;
 
   template <class Use>
@@ -144,8 +161,10 @@ class EndpointTable {
 
   io::Rng& rng_;
   Array<Address> addresses_;
+  const PortRange ports_;
   Mutex mutex_;
-  IntrusiveList<Endpoint> buckets_[kBuckets] SOFTNDK_GUARDED_BY(mutex_);  // by port
+  IntrusiveList<Endpoint> buckets_[kBuckets] SOFTNDK_GUARDED_BY(mutex_);     // by port
+  IntrusiveList<AddressPair> streams_[kBuckets] SOFTNDK_GUARDED_BY(mutex_);  // by local port
 };
 
 /// The one place where an error of the network becomes the outcome of a connection request.

@@ -9,6 +9,12 @@ enum class RtrPolicy : std::uint8_t { automatic, never };
 enum class AbandonPolicy : std::uint8_t { abort, polite };
 enum class FpduPolicy : std::uint8_t { automatic, aligned, stream };  ///< automatic: stream on one host, else aligned
 
+/// Of port numbers, both ends included.
+struct PortRange {
+  std::uint16_t first = 49152;
+  std::uint16_t last = 65535;
+};
+
 /// What an administrator may choose; names, defaults and meaning are in the settings table of the runtime.
 struct Settings {
   RtrPolicy rtr = RtrPolicy::automatic;
@@ -25,6 +31,7 @@ struct Settings {
   io::TimeNs first_fpdu_delay_ns = 0;                   ///< initiator, after the Reply (for Linux siw peers)
   std::uint32_t backlog = 1024;                         ///< requests waiting for accept (R-LSN-07)
   std::uint32_t half_open_max = 1024;                   ///< TCP connections without a complete MPA Request
+  PortRange ports;                                      ///< chosen from where port 0 was asked for (R-SEP-02)
   std::uint32_t parked_bytes_max = 256 * 1024;          ///< Sends without a receive, a connection
   std::uint32_t parked_messages_max = 64;
 };

@@ -44,6 +44,19 @@ bool parse_into(std::string_view text, std::uint64_t least, std::uint64_t most, 
   return true;
 }
 
+/// "FIRST-LAST", or one port; within those that NDKPI leaves to a provider (R-SEP-02).
+bool parse_ports(std::string_view text, rnic::PortRange& to) {
+  constexpr rnic::PortRange kAll;
+  const auto dash = text.find('-');
+  rnic::PortRange range;
+  if (!parse_into(text.substr(0, dash), kAll.first, kAll.last, range.first)) return false;
+  range.last = range.first;
+  if (dash != std::string_view::npos && !parse_into(text.substr(dash + 1), range.first, kAll.last, range.last))
+    return false;
+  to = range;
+  return true;
+}
+
 template <class Choice>
 struct Named {
   std::string_view name;
@@ -163,6 +176,8 @@ constexpr Setting kTable[] = {
      [](Configuration& to, std::string_view value) { return parse_into(value, 1, 65535, to.rnic.backlog); }},
     {"half_open_max", "1024", "1..65535", "TCP connections without an MPA Request, a listener",
      [](Configuration& to, std::string_view value) { return parse_into(value, 1, 65535, to.rnic.half_open_max); }},
+    {"ports", "49152-65535", "FIRST-LAST within 49152-65535", "what is chosen from where a consumer asks for port 0",
+     [](Configuration& to, std::string_view value) { return parse_ports(value, to.rnic.ports); }},
     {"network_direct", "1", "0 | 1", "the *NetworkDirect keyword: whether NDK can be enabled",
      [](Configuration& to, std::string_view value) { return parse_switch(value, to.provider.network_direct); }},
     {"vendor_id", "0", "0..4294967295", "VendorId of NDK_ADAPTER_INFO",

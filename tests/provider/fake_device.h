@@ -83,6 +83,10 @@ class Living {
     MutexLock lock(mutex_);
     return made_;
   }
+  std::vector<T*> all() const {
+    MutexLock lock(mutex_);
+    return all_;
+  }
   T& last() const {
     MutexLock lock(mutex_);
     return *all_.back();
@@ -242,6 +246,8 @@ class FakeConnection final : public rdma::Connection {
     bound = &qp;
     asked = parameters;
     asked.private_data = {};
+    asked.endpoint = nullptr;  // of the call only
+    if (parameters.endpoint != nullptr) asked.local = parameters.endpoint->local_address();
     sent_data.assign(parameters.private_data.begin(), parameters.private_data.end());
     return start(connect_answer, Pending::connect);
   }
@@ -362,6 +368,17 @@ class FakeListener final : public rdma::Listener {
   FakeDevice& device_;
 };
 
+class FakeSharedEndpoint final : public rdma::SharedEndpoint {
+ public:
+  FakeSharedEndpoint(FakeDevice& device, const Address& local) noexcept;
+  ~FakeSharedEndpoint() override;
+  const Address& local_address() const noexcept override { return local_; }
+
+ private:
+  FakeDevice& device_;
+  const Address local_;
+};
+
 class FakeDevice final : public rdma::Device {
  public:
   FakeDevice() {
@@ -408,6 +425,14 @@ class FakeDevice final : public rdma::Device {
       rdma::ListenerSink& sink) noexcept override {
     return make<rdma::Listener, FakeListener>(*this, sink);
   }
+  expected<OwnedInterface<rdma::SharedEndpoint>, rdma::CmStatus> create_shared_endpoint(
+      const Address& local) noexcept override {
+    if (endpoint_error) return unexpected(*endpoint_error);
+    if (create_error) return unexpected(rdma::CmStatus::no_resources);
+    auto made = make_interface<FakeSharedEndpoint>(*this, local.port == 0 ? local.with_port(50001) : local);
+    if (made == nullptr) return unexpected(rdma::CmStatus::no_resources);
+    return OwnedInterface<rdma::SharedEndpoint>(std::move(made));
+  }
   template <class Interface, class Fake, class... Args>
   expected<OwnedInterface<Interface>, rdma::CreateError> make(Args&&... args) noexcept {
     if (create_error) return unexpected(*create_error);
@@ -419,6 +444,7 @@ class FakeDevice final : public rdma::Device {
   rdma::DeviceCaps capabilities;
   rdma::DeviceCounters counts;
   std::optional<rdma::CreateError> create_error;  ///< what every creation answers from now on
+  std::optional<rdma::CmStatus> endpoint_error;   ///< what every creation of a shared endpoint answers
   std::atomic<CloseStyle> close_style{CloseStyle::posted};
   Living<FakePd> pds;
   Living<FakeRegion> regions;
@@ -426,8 +452,10 @@ class FakeDevice final : public rdma::Device {
   Living<FakeQp> qps;
   Living<FakeConnection> connections;
   Living<FakeListener> listeners;
+  Living<FakeSharedEndpoint> endpoints;
   std::size_t living() const {
-    return pds.count() + regions.count() + cqs.count() + qps.count() + connections.count() + listeners.count();
+    return pds.count() + regions.count() + cqs.count() + qps.count() + connections.count() + listeners.count() +
+           endpoints.count();
   }
 };
 
@@ -482,6 +510,13 @@ inline FakeListener::FakeListener(FakeDevice& device, rdma::ListenerSink& the_si
 }
 inline FakeListener::~FakeListener() {
   device_.listeners.remove(this);
+}
+inline FakeSharedEndpoint::FakeSharedEndpoint(FakeDevice& device, const Address& local) noexcept
+    : device_(device), local_(local) {
+  device_.endpoints.add(this);
+}
+inline FakeSharedEndpoint::~FakeSharedEndpoint() {
+  device_.endpoints.remove(this);
 }
 inline void FakeListener::close() noexcept {
   last_event.close(device_.close_style);
