@@ -5,6 +5,8 @@
 #include "provider/dispatch.h"
 #include "provider/listener.h"
 #include "provider/pd.h"
+#include "provider/shared_endpoint.h"
+#include "provider/sockaddr.h"
 
 namespace softndk::provider {
 namespace {
@@ -39,11 +41,17 @@ NTSTATUS create_pd(NDK_ADAPTER* adapter, NDK_FN_CREATE_COMPLETION completion, PV
   return create({self, {}, completion, context}, pd, [&] { return Pd::create(self); });
 }
 
-/// Not offered yet.
-NTSTATUS create_shared_endpoint(NDK_ADAPTER*, const SOCKADDR*, ULONG, NDK_FN_CREATE_COMPLETION, PVOID,
-                                NDK_SHARED_ENDPOINT**) noexcept {
+/// R-SEP-01..R-SEP-04.
+NTSTATUS create_shared_endpoint(NDK_ADAPTER* adapter, const SOCKADDR* address, ULONG address_bytes,
+                                NDK_FN_CREATE_COMPLETION completion, PVOID context,
+                                NDK_SHARED_ENDPOINT** endpoint) noexcept {
   enter("NdkCreateSharedEndpoint");
-  return STATUS_NOT_SUPPORTED;
+  Adapter& self = ours(adapter);
+  if (completion == nullptr || endpoint == nullptr) return STATUS_INVALID_PARAMETER;
+  const auto local = read_sockaddr(address, address_bytes);
+  if (!local) return local.error();
+  if (const NTSTATUS status = self.check_creatable(); !NT_SUCCESS(status)) return status;
+  return create({self, {}, completion, context}, endpoint, [&] { return SharedEndpoint::create(self, *local); });
 }
 
 /// R-CONN-01..R-CONN-26: the contract is create()'s, the object Connector's.

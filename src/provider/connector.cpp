@@ -74,9 +74,16 @@ NTSTATUS Connector::start(ConnectorEvent event, Qp* qp, NTSTATUS wrong_state) no
   return STATUS_SUCCESS;
 }
 
-NTSTATUS Connector::connect(Qp& qp, const rdma::ConnectParameters& parameters, const Completion& completion) noexcept {
+NTSTATUS Connector::connect(Qp& qp, SharedEndpoint* over, rdma::ConnectParameters parameters,
+                            const Completion& completion) noexcept {
   const NTSTATUS started = start(ConnectorEvent::connect_called, &qp, STATUS_INVALID_DEVICE_STATE);
   if (!NT_SUCCESS(started)) return started;
+  if (over != nullptr) {
+    MutexLock lock(mutex_);
+    endpoint_ = over;
+    hold_antecedent(*over);
+    parameters.endpoint = &over->device();
+  }
   request_.begin(completion.routine, completion.context);
   // The end may be reported, and the connector closed by it, before the device's call returns (R-REQ-02, R-CLS-10).
   Ref<Connector> alive(*this, RefReason::callback);
@@ -150,6 +157,11 @@ Ref<Object> Connector::unbind_qp() noexcept {
   return take_antecedent(qp);
 }
 
+Ref<Object> Connector::leave_endpoint() noexcept {
+  if (endpoint_ == nullptr) return {};
+  return take_antecedent(*std::exchange(endpoint_, nullptr));
+}
+
 void Connector::device_closed() noexcept {
   {
     MutexLock lock(mutex_);
@@ -181,7 +193,7 @@ ConnectorEvent Connector::end_of_request(NTSTATUS status) const noexcept {
 
 NTSTATUS Connector::conclude(Object& object, NTSTATUS status) noexcept {
   Connector& self = static_cast<Connector&>(object);
-  Ref<Object> qp;  // dropped after the lock: it may be the last one of a closed queue pair
+  Ref<Object> qp, endpoint;  // dropped after the lock: one may be the last of a closed queue pair or endpoint
   {
     MutexLock lock(self.mutex_);
     if (self.state_ == ConnectorState::closing) return STATUS_CANCELLED;  // close wins (R-CNCT-18)
@@ -191,6 +203,7 @@ NTSTATUS Connector::conclude(Object& object, NTSTATUS status) noexcept {
     // Before the callback, which may connect again with the same pair.
     if (event == ConnectorEvent::connect_failed || event == ConnectorEvent::connect_failed_retryable) {
       qp = self.unbind_qp();
+      endpoint = self.leave_endpoint();  // R-EP-06
     }
     self.reporting_ = event == ConnectorEvent::complete_succeeded || event == ConnectorEvent::accept_succeeded;
   }

@@ -7,6 +7,7 @@
 #include "provider/listener.h"
 #include "provider/object.h"
 #include "provider/qp.h"
+#include "provider/shared_endpoint.h"
 #include "rdma/connection.h"
 
 namespace softndk::provider {
@@ -26,7 +27,8 @@ struct Completion {
 };
 
 /// A connector, of either side. Successor of the adapter; of the listener that raised it; from connect or accept on of
-/// its queue pair. States and events: connector_state.h. Arguments have been checked and copied by the entry points.
+/// its queue pair, and of the shared endpoint that it connects over. States and events: connector_state.h. Arguments
+/// have been checked and copied by the entry points.
 class Connector final : public NDK_CONNECTOR, public Object, public ListLink {
  public:
   /// State idle: no address, queue pair or peer, and no network (R-CONN-17, R-CONN-18, R-CONN-19).
@@ -34,10 +36,10 @@ class Connector final : public NDK_CONNECTOR, public Object, public ListLink {
   /// State incoming: takes a request off the device. Null: no memory, and the request is refused.
   static NDK_CONNECTOR* take(Listener& listener, rdma::ListenerSink::Incoming& incoming) noexcept;
 
-  /// NdkConnect. Completes when the peer accepted (R-CNCT-01). STATUS_INVALID_DEVICE_STATE inline unless idle,
-  /// STATUS_CONNECTION_ACTIVE inline for a queue pair in use (R-QP-07).
-  NTSTATUS connect(Qp& qp, const rdma::ConnectParameters& parameters, const Completion& completion) noexcept
-      SOFTNDK_EXCLUDES(mutex_);
+  /// NdkConnect, or with `over` NdkConnectWithSharedEndpoint. Completes when the peer accepted (R-CNCT-01).
+  /// STATUS_INVALID_DEVICE_STATE inline unless idle, STATUS_CONNECTION_ACTIVE inline for a queue pair in use (R-QP-07).
+  NTSTATUS connect(Qp& qp, SharedEndpoint* over, rdma::ConnectParameters parameters,
+                   const Completion& completion) noexcept SOFTNDK_EXCLUDES(mutex_);
   /// NdkCompleteConnect[Ex] (R-CNCT-03).
   NTSTATUS complete_connect(const DisconnectEvent& event, const Completion& completion) noexcept
       SOFTNDK_EXCLUDES(mutex_);
@@ -89,6 +91,7 @@ class Connector final : public NDK_CONNECTOR, public Object, public ListLink {
   static void reported(Object& object) noexcept;
   ConnectorEvent end_of_request(NTSTATUS status) const noexcept SOFTNDK_REQUIRES(mutex_);
   Ref<Object> unbind_qp() noexcept SOFTNDK_REQUIRES(mutex_);
+  Ref<Object> leave_endpoint() noexcept SOFTNDK_REQUIRES(mutex_);
   static void begin_close(Object& object) noexcept;
   static const ObjectType kType;
 
@@ -99,8 +102,9 @@ class Connector final : public NDK_CONNECTOR, public Object, public ListLink {
   mutable Mutex mutex_;
   ConnectorState state_ SOFTNDK_GUARDED_BY(mutex_);
   Qp* qp_ SOFTNDK_GUARDED_BY(mutex_) = nullptr;
-  bool qp_spent_ SOFTNDK_GUARDED_BY(mutex_) = false;   ///< it was, or was about to be, connected (R-QP-08)
-  DisconnectEvent event_ SOFTNDK_GUARDED_BY(mutex_);   ///< taken when raised (R-EVT-04)
+  SharedEndpoint* endpoint_ SOFTNDK_GUARDED_BY(mutex_) = nullptr;  ///< of a connect that has not failed
+  bool qp_spent_ SOFTNDK_GUARDED_BY(mutex_) = false;               ///< it was, or was about to be, connected (R-QP-08)
+  DisconnectEvent event_ SOFTNDK_GUARDED_BY(mutex_);               ///< taken when raised (R-EVT-04)
   bool reporting_ SOFTNDK_GUARDED_BY(mutex_) = false;  ///< the callback that says "connected" has not returned
   /// The peer left before the success of accept or complete-connect was reported (R-EVT-07).
   std::optional<PeerLeft> left_early_ SOFTNDK_GUARDED_BY(mutex_);

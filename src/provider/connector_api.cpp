@@ -2,6 +2,7 @@
 #include "provider/api.h"
 #include "provider/connector.h"
 #include "provider/dispatch.h"
+#include "provider/shared_endpoint.h"
 #include "provider/sockaddr.h"
 
 namespace softndk::provider {
@@ -11,11 +12,38 @@ Connector& ours(NDK_CONNECTOR* connector) noexcept {
   return *static_cast<Connector*>(connector);
 }
 
-/// The queue pair may come from another instance, but of the same miniport adapter (R-OBJ-13).
-Qp* usable_qp(const Connector& connector, NDK_QP* qp) noexcept {
-  if (qp == nullptr) return nullptr;
-  Qp* found = static_cast<Qp*>(qp);
+/// It may come from another instance, but of the same miniport adapter (R-OBJ-13).
+template <class Ours, class Ndk>
+Ours* usable(const Connector& connector, Ndk* object) noexcept {
+  if (object == nullptr) return nullptr;
+  Ours* found = static_cast<Ours*>(object);
   return &found->adapter().miniport() == &connector.adapter().miniport() ? found : nullptr;
+}
+
+/// What a connect asks for besides its local address.
+struct ConnectCall {
+  NDK_QP* qp;
+  const SOCKADDR* destination;
+  ULONG destination_bytes;
+  rdma::ReadLimits limits;  // capped below, silently (R-RL-02)
+  const VOID* private_data;
+  ULONG private_data_bytes;
+  Completion completion;
+};
+
+/// `local`: of `over`, if that is given.
+NTSTATUS connect_from(Connector& self, const Address& local, SharedEndpoint* over, const ConnectCall& call) noexcept {
+  Qp* pair = usable<Qp>(self, call.qp);
+  if (pair == nullptr || call.completion.routine == nullptr) return STATUS_INVALID_PARAMETER;
+  const auto remote = read_sockaddr(call.destination, call.destination_bytes);
+  if (!remote) return remote.error();
+  if (local.family != remote->family) return STATUS_INVALID_ADDRESS;  // R-CNCT-07
+  Bytes data;
+  const NTSTATUS read =
+      read_private_data(call.private_data, call.private_data_bytes, self.adapter().info().MaxCallerData, data);
+  if (!NT_SUCCESS(read)) return read;
+  return self.connect(*pair, over, {.local = local, .remote = *remote, .limits = call.limits, .private_data = data},
+                      call.completion);
 }
 
 NTSTATUS connect(NDK_CONNECTOR* connector, NDK_QP* qp, const SOCKADDR* source, ULONG source_bytes,
@@ -23,30 +51,34 @@ NTSTATUS connect(NDK_CONNECTOR* connector, NDK_QP* qp, const SOCKADDR* source, U
                  const VOID* private_data, ULONG private_data_bytes, NDK_FN_REQUEST_COMPLETION completion,
                  PVOID context) noexcept {
   enter("NdkConnect");
-  Connector& self = ours(connector);
-  Qp* pair = usable_qp(self, qp);
-  if (pair == nullptr || completion == nullptr) return STATUS_INVALID_PARAMETER;
   const auto local = read_sockaddr(source, source_bytes);
   if (!local) return local.error();
-  const auto remote = read_sockaddr(destination, destination_bytes);
-  if (!remote) return remote.error();
-  if (local->family != remote->family) return STATUS_INVALID_ADDRESS;  // R-CNCT-07
-  Bytes data;
-  const NTSTATUS read = read_private_data(private_data, private_data_bytes, self.adapter().info().MaxCallerData, data);
-  if (!NT_SUCCESS(read)) return read;
-  return self.connect(*pair,
-                      {.local = *local,
-                       .remote = *remote,
-                       .limits = {.inbound = inbound, .outbound = outbound},  // capped below, silently (R-RL-02)
-                       .private_data = data},
-                      {completion, context});
+  return connect_from(ours(connector), *local, nullptr,
+                      {qp,
+                       destination,
+                       destination_bytes,
+                       {inbound, outbound},
+                       private_data,
+                       private_data_bytes,
+                       {completion, context}});
 }
 
-/// No shared endpoint was ever created.
-NTSTATUS connect_with_shared_endpoint(NDK_CONNECTOR*, NDK_QP*, NDK_SHARED_ENDPOINT*, const SOCKADDR*, ULONG, ULONG,
-                                      ULONG, const VOID*, ULONG, NDK_FN_REQUEST_COMPLETION, PVOID) noexcept {
+NTSTATUS connect_with_shared_endpoint(NDK_CONNECTOR* connector, NDK_QP* qp, NDK_SHARED_ENDPOINT* endpoint,
+                                      const SOCKADDR* destination, ULONG destination_bytes, ULONG inbound,
+                                      ULONG outbound, const VOID* private_data, ULONG private_data_bytes,
+                                      NDK_FN_REQUEST_COMPLETION completion, PVOID context) noexcept {
   enter("NdkConnectWithSharedEndpoint");
-  return STATUS_NOT_SUPPORTED;
+  Connector& self = ours(connector);
+  SharedEndpoint* over = usable<SharedEndpoint>(self, endpoint);
+  if (over == nullptr) return STATUS_INVALID_PARAMETER;
+  return connect_from(self, over->local_address(), over,
+                      {qp,
+                       destination,
+                       destination_bytes,
+                       {inbound, outbound},
+                       private_data,
+                       private_data_bytes,
+                       {completion, context}});
 }
 
 NTSTATUS complete_connect(NDK_CONNECTOR* connector, NDK_FN_DISCONNECT_EVENT_CALLBACK event, PVOID event_context,
@@ -68,7 +100,7 @@ NTSTATUS complete_connect_ex(NDK_CONNECTOR* connector, NDK_FN_DISCONNECT_EVENT_C
 NTSTATUS accept_with(NDK_CONNECTOR* connector, NDK_QP* qp, ULONG inbound, ULONG outbound, const VOID* private_data,
                      ULONG private_data_bytes, const DisconnectEvent& event, const Completion& completion) noexcept {
   Connector& self = ours(connector);
-  Qp* pair = usable_qp(self, qp);
+  Qp* pair = usable<Qp>(self, qp);
   if (pair == nullptr || completion.routine == nullptr) return STATUS_INVALID_PARAMETER;
   Bytes data;
   const NTSTATUS read = read_private_data(private_data, private_data_bytes, self.adapter().info().MaxCalleeData, data);

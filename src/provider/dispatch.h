@@ -12,5 +12,6 @@ extern const NDK_MR_DISPATCH kMrDispatch;
 extern const NDK_QP_DISPATCH kQpDispatch;
 extern const NDK_CONNECTOR_DISPATCH kConnectorDispatch;
 extern const NDK_LISTENER_DISPATCH kListenerDispatch;
+extern const NDK_SHARED_ENDPOINT_DISPATCH kSharedEndpointDispatch;
 
 }  // namespace softndk::provider

@@ -2,6 +2,7 @@
 
 #include "provider/connector.h"
 #include "provider/listener.h"
+#include "provider/shared_endpoint.h"
 #include "provider/sockaddr.h"
 
 namespace softndk::provider {
@@ -31,6 +32,14 @@ void MiniportAdapter::add(Listener& listener) noexcept {
 void MiniportAdapter::remove(Listener& listener) noexcept {
   MutexLock lock(mutex_);
   IntrusiveList<Listener>::remove(listener);
+}
+void MiniportAdapter::add(SharedEndpoint& endpoint) noexcept {
+  MutexLock lock(mutex_);
+  shared_endpoints_.push_back(endpoint);
+}
+void MiniportAdapter::remove(SharedEndpoint& endpoint) noexcept {
+  MutexLock lock(mutex_);
+  IntrusiveList<SharedEndpoint>::remove(endpoint);
 }
 
 NDIS_NDK_STATISTICS_INFO MiniportAdapter::statistics() noexcept {
@@ -74,19 +83,25 @@ std::size_t MiniportAdapter::connections(std::span<NDIS_NDK_CONNECTION_ENTRY> en
 }
 
 std::size_t MiniportAdapter::local_endpoints(std::span<NDIS_NDK_LOCAL_ENDPOINT_ENTRY> entries) noexcept {
-  MutexLock lock(mutex_);
   std::size_t count = 0;
-  for (Listener* listener = listeners_.front(); listener != nullptr; listener = listeners_.after(*listener)) {
-    const auto local = listener->local_address();
-    if (!local || listener->is_closing()) continue;
+  const auto add_pair = [&](const Address& local, bool listener) {
     if (count + 2 <= entries.size()) {
-      write_sockaddr_inet(*local, entries[count].Local);
-      write_sockaddr_inet(*local, entries[count + 1].Local);
+      write_sockaddr_inet(local, entries[count].Local);
+      write_sockaddr_inet(local, entries[count + 1].Local);
       entries[count].UserModeOwner = FALSE;
-      entries[count].Listener = TRUE;
+      entries[count].Listener = listener ? TRUE : FALSE;
       entries[count].OwnerPid = 0;
     }
     count += 2;
+  };
+  MutexLock lock(mutex_);
+  for (Listener* listener = listeners_.front(); listener != nullptr; listener = listeners_.after(*listener)) {
+    const auto local = listener->local_address();
+    if (local && !listener->is_closing()) add_pair(*local, true);
+  }
+  for (SharedEndpoint* endpoint = shared_endpoints_.front(); endpoint != nullptr;
+       endpoint = shared_endpoints_.after(*endpoint)) {
+    if (!endpoint->is_closing()) add_pair(endpoint->local_address(), false);
   }
   return count;
 }

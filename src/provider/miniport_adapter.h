@@ -19,6 +19,7 @@ namespace softndk::provider {
 
 class Connector;
 class Listener;
+class SharedEndpoint;
 
 class MiniportAdapter {
  public:
@@ -41,6 +42,8 @@ class MiniportAdapter {
   void remove(Connector& connector) noexcept SOFTNDK_EXCLUDES(mutex_);
   void add(Listener& listener) noexcept SOFTNDK_EXCLUDES(mutex_);
   void remove(Listener& listener) noexcept SOFTNDK_EXCLUDES(mutex_);
+  void add(SharedEndpoint& endpoint) noexcept SOFTNDK_EXCLUDES(mutex_);
+  void remove(SharedEndpoint& endpoint) noexcept SOFTNDK_EXCLUDES(mutex_);
 
   /// OID_NDK_STATISTICS (R-OID-06, R-OID-07, R-CTR-01).
   NDIS_NDK_STATISTICS_INFO statistics() noexcept;
@@ -59,6 +62,7 @@ class MiniportAdapter {
   Mutex mutex_;  // taken before a connector's or listener's own
   IntrusiveList<Connector> connectors_ SOFTNDK_GUARDED_BY(mutex_);
   IntrusiveList<Listener> listeners_ SOFTNDK_GUARDED_BY(mutex_);
+  IntrusiveList<SharedEndpoint> shared_endpoints_ SOFTNDK_GUARDED_BY(mutex_);
 };
 
 }  // namespace softndk::provider

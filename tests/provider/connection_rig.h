@@ -23,6 +23,12 @@ struct Active {
                                            reinterpret_cast<SOCKADDR*>(&destination), sizeof destination, 16, 32, data,
                                            data_bytes, Seen::completed, &connected);
   }
+  NTSTATUS connect_over(NDK_SHARED_ENDPOINT* endpoint, const char* to = "127.0.0.1:5000") {
+    const SOCKADDR_IN destination = ipv4(to);
+    return connector->Dispatch->NdkConnectWithSharedEndpoint(
+        connector, qp, endpoint, reinterpret_cast<const SOCKADDR*>(&destination), sizeof destination, 16, 32, nullptr,
+        0, Seen::completed, &connected);
+  }
   NTSTATUS complete() {
     return connector->Dispatch->NdkCompleteConnect(connector, Seen::disconnected, &gone, Seen::completed, &completed);
   }

@@ -115,10 +115,23 @@ inline NTSTATUS close(NDK_MR* object) {
 inline NTSTATUS close(NDK_QP* object) {
   return close(object, object->Dispatch->NdkCloseQp);
 }
+inline NTSTATUS close(NDK_SHARED_ENDPOINT* object) {
+  return close(object, object->Dispatch->NdkCloseSharedEndpoint);
+}
 /// Without waiting.
 template <class Ndk>
 NTSTATUS begin_close(Ndk* object, NDK_FN_CLOSE_OBJECT close_function, Seen& seen) {
   return calling(seen, [&] { return close_function(&object->Header, Seen::closed, &seen); });
+}
+
+inline SOCKADDR_IN ipv4(const char* text) {
+  Address address;
+  EXPECT_TRUE(parse_address(text, address));
+  SOCKADDR_IN in{};
+  in.sin_family = SOFTNDK_AF_INET;
+  in.sin_port = __builtin_bswap16(address.port);
+  std::copy_n(address.octets.begin(), 4, reinterpret_cast<std::uint8_t*>(&in.sin_addr));
+  return in;
 }
 
 /// One miniport adapter over a fake device, with one open NDK adapter.
@@ -166,6 +179,13 @@ class Rig {
   NDK_LISTENER* listener(NDK_FN_CONNECT_EVENT_CALLBACK event, PVOID context) {
     return make<NDK_LISTENER>(
         [&](auto... args) { return ndk()->Dispatch->NdkCreateListener(ndk(), event, context, args...); });
+  }
+  NDK_SHARED_ENDPOINT* shared_endpoint(const char* at = "127.0.0.1:0") {
+    const SOCKADDR_IN address = ipv4(at);
+    return make<NDK_SHARED_ENDPOINT>([&](auto... args) {
+      return ndk()->Dispatch->NdkCreateSharedEndpoint(ndk(), reinterpret_cast<const SOCKADDR*>(&address),
+                                                      sizeof address, args...);
+    });
   }
   NDK_MR* mr(NDK_PD* in) {
     return make<NDK_MR>([&](auto... args) { return in->Dispatch->NdkCreateMr(in, FALSE, args...); });
@@ -224,15 +244,5 @@ class Shortage {
   unsigned met_ = 0;
   bool all_later_;
 };
-
-inline SOCKADDR_IN ipv4(const char* text) {
-  Address address;
-  EXPECT_TRUE(parse_address(text, address));
-  SOCKADDR_IN in{};
-  in.sin_family = SOFTNDK_AF_INET;
-  in.sin_port = __builtin_bswap16(address.port);
-  std::copy_n(address.octets.begin(), 4, reinterpret_cast<std::uint8_t*>(&in.sin_addr));
-  return in;
-}
 
 }  // namespace softndk::provider

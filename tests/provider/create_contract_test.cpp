@@ -39,6 +39,14 @@ struct Kinds {
                                                        reinterpret_cast<NDK_LISTENER**>(out));
          },
          pd->Dispatch->NdkClosePd},
+        {"shared endpoint", NdkObjectTypeSharedEndpoint,
+         [=](auto done, PVOID context, void** out) {
+           const SOCKADDR_IN at = ipv4("127.0.0.1:0");
+           return adapter->Dispatch->NdkCreateSharedEndpoint(adapter, reinterpret_cast<const SOCKADDR*>(&at), sizeof at,
+                                                             done, context,
+                                                             reinterpret_cast<NDK_SHARED_ENDPOINT**>(out));
+         },
+         pd->Dispatch->NdkClosePd},
         {"mr", NdkObjectTypeMr,
          [this](auto done, PVOID context, void** out) {
            return pd->Dispatch->NdkCreateMr(pd, FALSE, done, context, reinterpret_cast<NDK_MR**>(out));
@@ -315,7 +323,8 @@ TEST(R_NDIS_14, MoreObjectsThanTheAdapterHasAreInsufficientResources) {
     Rig rig(settings);
     Kinds kinds(rig);  // takes the one PD and the one CQ
     for (const Kind& kind : kinds.all) {
-      const bool counted = kind.type != NdkObjectTypeConnector && kind.type != NdkObjectTypeListener;
+      const bool counted = kind.type != NdkObjectTypeConnector && kind.type != NdkObjectTypeListener &&
+                           kind.type != NdkObjectTypeSharedEndpoint;
       std::vector<void*> made;
       NTSTATUS status = STATUS_SUCCESS;
       while (NT_SUCCESS(status) && made.size() < 3) {

@@ -98,11 +98,6 @@ TEST(R_OBJ_08, WhatIsNotOfferedYetSaysSoAndDoesNothing) {
     NDK_CONNECTOR* connector = rig.connector();
     Seen seen;
     const auto* adapter = rig.ndk()->Dispatch;
-    SOCKADDR_IN address = ipv4("127.0.0.1:1");
-    auto* sockaddr = reinterpret_cast<SOCKADDR*>(&address);
-    NDK_SHARED_ENDPOINT* endpoint = nullptr;
-    EXPECT_EQ(adapter->NdkCreateSharedEndpoint(rig.ndk(), sockaddr, sizeof address, Seen::created, &seen, &endpoint),
-              STATUS_NOT_SUPPORTED);
     ULONG size = 0, fbo = 0;
     EXPECT_EQ(adapter->NdkBuildLAM(rig.ndk(), nullptr, 1, Seen::completed, &seen, nullptr, &size, &fbo),
               STATUS_NOT_SUPPORTED);
@@ -125,9 +120,6 @@ TEST(R_OBJ_08, WhatIsNotOfferedYetSaysSoAndDoesNothing) {
     EXPECT_EQ(qp->Dispatch->NdkFastRegister(qp, nullptr, mr, 0, nullptr, 0, 0, nullptr, 0), STATUS_NOT_SUPPORTED);
     EXPECT_EQ(qp->Dispatch->NdkInvalidate(qp, nullptr, &mr->Header, 0), STATUS_NOT_SUPPORTED);
     EXPECT_EQ(qp->Dispatch->NdkSendAndInvalidate(qp, nullptr, nullptr, 0, 0, 1), STATUS_NOT_SUPPORTED);
-    EXPECT_EQ(connector->Dispatch->NdkConnectWithSharedEndpoint(connector, qp, nullptr, sockaddr, sizeof address, 1, 1,
-                                                                nullptr, 0, Seen::completed, &seen),
-              STATUS_NOT_SUPPORTED);
     ntrt::flush_processors();
     EXPECT_EQ(seen.calls, 0);
     close(connector);
@@ -154,6 +146,15 @@ TEST(R_IRQL_04, NullForAMandatoryCallbackIsRefusedInline) {
     EXPECT_EQ(connector->Dispatch->NdkConnect(connector, qp, sockaddr, sizeof address, sockaddr, sizeof address, 1, 1,
                                               nullptr, 0, nullptr, nullptr),
               STATUS_INVALID_PARAMETER);
+    NDK_SHARED_ENDPOINT* endpoint = rig.shared_endpoint();
+    EXPECT_EQ(connector->Dispatch->NdkConnectWithSharedEndpoint(connector, qp, endpoint, sockaddr, sizeof address, 1, 1,
+                                                                nullptr, 0, nullptr, nullptr),
+              STATUS_INVALID_PARAMETER);
+    EXPECT_EQ(close(endpoint), STATUS_SUCCESS);
+    NDK_SHARED_ENDPOINT* none = nullptr;
+    EXPECT_EQ(
+        rig.ndk()->Dispatch->NdkCreateSharedEndpoint(rig.ndk(), sockaddr, sizeof address, nullptr, nullptr, &none),
+        STATUS_INVALID_PARAMETER);
     EXPECT_EQ(connector->Dispatch->NdkDisconnect(connector, nullptr, nullptr), STATUS_INVALID_PARAMETER);
     EXPECT_EQ(connector->Dispatch->NdkCompleteConnect(connector, nullptr, nullptr, nullptr, nullptr),
               STATUS_INVALID_PARAMETER);

@@ -82,10 +82,13 @@ TEST(R_CNCT_05, TheSameFourAddressesTwice) {
   everywhere([](Stage& stage) {
     Pair pair(stage);
     ASSERT_TRUE(pair.establish());
-    Side second(*stage.adapter);
-    const NTSTATUS status = second.connect(pair.active.local_address(), pair.at);
-    EXPECT_TRUE(status == STATUS_ADDRESS_ALREADY_EXISTS || status == STATUS_SHARING_VIOLATION)
-        << std::hex << static_cast<unsigned>(status);
+    const Sockaddr local = pair.active.local_address();
+    const auto connect = [&](const Sockaddr& from, const Sockaddr& to) {
+      return Side(*stage.adapter).connect(from, to);
+    };
+    EXPECT_EQ(connect(local, pair.at), STATUS_ADDRESS_ALREADY_EXISTS);
+    EXPECT_EQ(connect(local, pair.at.with_port(1)), STATUS_SHARING_VIOLATION) << "in use, but not for this peer";
+    EXPECT_EQ(connect(pair.at, local), STATUS_ADDRESS_ALREADY_EXISTS) << "the same pair from its other end";
   });
 }
 
@@ -485,8 +488,12 @@ TEST(R_ADR_01, BuffersOfEverySize) {
       check([&](SOCKADDR* to, ULONG* size) { return connector->Dispatch->NdkGetLocalAddress(connector, to, size); });
       check([&](SOCKADDR* to, ULONG* size) { return connector->Dispatch->NdkGetPeerAddress(connector, to, size); });
       check([&](SOCKADDR* to, ULONG* size) { return listener->Dispatch->NdkGetLocalAddress(listener, to, size); });
+      Object<NDK_SHARED_ENDPOINT> endpoint;
+      ASSERT_EQ(stage.adapter->shared_endpoint(endpoint, pair.from), STATUS_SUCCESS);
+      check([&](SOCKADDR* to, ULONG* size) { return endpoint.table()->NdkGetLocalAddress(endpoint.get(), to, size); });
       EXPECT_GE(pair.active.local_address().port(), 49152) << "R-ADR-04";
       EXPECT_GE(pair.at.port(), 49152);
+      EXPECT_GE(local_address_of(endpoint).port(), 49152);
       EXPECT_EQ(pair.active.peer_address().port(), pair.at.port());
       EXPECT_EQ(pair.passive.peer_address().port(), pair.active.local_address().port());
       EXPECT_EQ(pair.passive.local_address().port(), pair.at.port());

@@ -136,6 +136,27 @@ TEST(R_OID_10, ListenersAreListedWhileTheyListen) {
   });
 }
 
+TEST(R_OID_10, SharedEndpointsAreListedUntilTheyAreClosed) {
+  everywhere([](Stage& stage) {
+    Object<NDK_SHARED_ENDPOINT> endpoint;
+    ASSERT_EQ(stage.adapter->shared_endpoint(endpoint, Sockaddr("::1")), STATUS_SUCCESS);
+    const USHORT port = local_address_of(endpoint).port();
+    const auto room = oid_table<NDIS_NDK_LOCAL_ENDPOINTS>(stage, OID_NDK_LOCAL_ENDPOINTS);
+    const auto* table = reinterpret_cast<const NDIS_NDK_LOCAL_ENDPOINTS*>(room.data());
+    ASSERT_EQ(table->Count, 2u);
+    EXPECT_FALSE(table->LocalEndpoints[0].Listener);
+    for (const auto& entry : {table->LocalEndpoints[0], table->LocalEndpoints[1]}) {
+      Sockaddr local;
+      local.value = entry.Local;
+      EXPECT_EQ(entry.Local.si_family, SOFTNDK_AF_INET6);
+      EXPECT_EQ(local.port(), port);
+    }
+    endpoint.close();
+    const auto empty = oid_table<NDIS_NDK_LOCAL_ENDPOINTS>(stage, OID_NDK_LOCAL_ENDPOINTS);
+    EXPECT_EQ(reinterpret_cast<const NDIS_NDK_LOCAL_ENDPOINTS*>(empty.data())->Count, 0u);
+  });
+}
+
 TEST(R_PNP_04, DisableWaitsForOpenInstancesAndLetsThemWork) {
   everywhere([](Stage& stage) {
     const NET_IFINDEX index = stage.loopback_index();

@@ -104,6 +104,9 @@ inline NDK_FN_CLOSE_OBJECT closer(const NDK_CONNECTOR* object) {
 inline NDK_FN_CLOSE_OBJECT closer(const NDK_LISTENER* object) {
   return object->Dispatch->NdkCloseListener;
 }
+inline NDK_FN_CLOSE_OBJECT closer(const NDK_SHARED_ENDPOINT* object) {
+  return object->Dispatch->NdkCloseSharedEndpoint;
+}
 
 /// Owns one NDK object; closes it and waits.
 template <class T>
@@ -187,6 +190,15 @@ struct Sockaddr {
   SOCKADDR* room() { return reinterpret_cast<SOCKADDR*>(&value); }
 };
 
+/// Of a connector, a listener or a shared endpoint.
+template <class T>
+Sockaddr local_address_of(const Object<T>& object) {
+  Sockaddr address;
+  address.bytes = sizeof(address.value);
+  EXPECT_EQ(object.table()->NdkGetLocalAddress(object.get(), address.room(), &address.bytes), STATUS_SUCCESS);
+  return address;
+}
+
 /// A system thread of the driver; its destructor waits for the end.
 class DriverThread {
  public:
@@ -261,6 +273,13 @@ class OpenAdapter {
                [&](auto... rest) { return adapter->Dispatch->NdkCreateListener(adapter, event, context, rest...); }),
         STATUS_SUCCESS);
     return made;
+  }
+
+  /// This may well fail: the address is in use, or none of ours.
+  NTSTATUS shared_endpoint(Object<NDK_SHARED_ENDPOINT>& to, const Sockaddr& at) {
+    return create(to, [&](auto... rest) {
+      return adapter->Dispatch->NdkCreateSharedEndpoint(adapter, at.get(), at.bytes, rest...);
+    });
   }
 
   NTSTATUS status = STATUS_SUCCESS;
@@ -436,6 +455,18 @@ class Side {
     Request request;
     return request.finish(begin_connect(request, from, to, limits, data));
   }
+  /// Over a shared endpoint.
+  NTSTATUS begin_connect(Request& request, const Object<NDK_SHARED_ENDPOINT>& from, const Sockaddr& to,
+                         Limits limits = {}, std::string_view data = {}) {
+    if (!connector) connector = adapter.connector();
+    return connector.table()->NdkConnectWithSharedEndpoint(
+        connector.get(), qp.get(), from.get(), to.get(), to.bytes, limits.inbound, limits.outbound, data.data(),
+        static_cast<ULONG>(data.size()), &Request::completed, &request);
+  }
+  NTSTATUS connect(const Object<NDK_SHARED_ENDPOINT>& from, const Sockaddr& to) {
+    Request request;
+    return request.finish(begin_connect(request, from, to));
+  }
   NTSTATUS complete() {
     return ask([&](auto... rest) {
       return connector.table()->NdkCompleteConnect(connector.get(), &Side::disconnected, this, rest...);
@@ -473,12 +504,7 @@ class Side {
   NDK_RESULT_EX next() { return queue.next(); }
   NTSTATUS next_status() { return queue.next_status(); }
 
-  Sockaddr local_address() {
-    Sockaddr address;
-    address.bytes = sizeof(address.value);
-    EXPECT_EQ(connector.table()->NdkGetLocalAddress(connector.get(), address.room(), &address.bytes), STATUS_SUCCESS);
-    return address;
-  }
+  Sockaddr local_address() { return local_address_of(connector); }
   Sockaddr peer_address() {
     Sockaddr address;
     address.bytes = sizeof(address.value);
@@ -533,12 +559,7 @@ class Door {
   NTSTATUS listen(const Sockaddr& at) {
     return ask([&](auto... rest) { return listener.table()->NdkListen(listener.get(), at.get(), at.bytes, rest...); });
   }
-  Sockaddr address() {
-    Sockaddr address;
-    address.bytes = sizeof(address.value);
-    EXPECT_EQ(listener.table()->NdkGetLocalAddress(listener.get(), address.room(), &address.bytes), STATUS_SUCCESS);
-    return address;
-  }
+  Sockaddr address() { return local_address_of(listener); }
   void pause(bool paused) { listener.table()->NdkControlConnectEvents(listener.get(), paused); }
   Object<NDK_CONNECTOR> next() {
     for (;;) {

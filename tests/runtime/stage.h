@@ -50,7 +50,8 @@ struct Pair {
   [[nodiscard]] NTSTATUS meet(Limits ours = {}, Limits theirs = {}, std::string_view asked = {},
                               std::string_view answered = {}) {
     Request connecting;
-    const NTSTATUS returned = active.begin_connect(connecting, from, at, ours, asked);
+    const NTSTATUS returned = over != nullptr ? active.begin_connect(connecting, *over, at, ours, asked)
+                                              : active.begin_connect(connecting, from, at, ours, asked);
     if (returned != STATUS_PENDING) return returned;
     passive.connector = door.next();
     if (!passive.connector) return STATUS_UNSUCCESSFUL;
@@ -73,6 +74,7 @@ struct Pair {
   Door door;
   Side active, passive;
   Sockaddr from, at;
+  const Object<NDK_SHARED_ENDPOINT>* over = nullptr;  ///< where to connect from, in place of `from`
 };
 
 using Setting = std::pair<const char*, const char*>;
