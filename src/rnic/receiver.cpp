@@ -224,6 +224,7 @@ iwarp::RxTarget::Verdict Receiver::begin_send(const Segment& segment, TerminateC
 
 /// Decides where a Send goes that begins now. False: nowhere, until a receive is posted.
 bool Receiver::open_send(const Segment& segment) noexcept {
+  const std::optional<Waiting> waited = std::exchange(at_the_gate_, std::nullopt);
   look_at_parked();
   if (flushed_) {
     send_sink_ = SendSink::dropped;
@@ -242,7 +243,13 @@ bool Receiver::open_send(const Segment& segment) noexcept {
       return true;
     }
     look_at_parked();
-    if (!parking_.empty() || queue_.front() == nullptr) return false;
+    if (!parking_.empty()) return false;  // the oldest one's timer runs
+    if (queue_.front() == nullptr) {
+      at_the_gate_ = waited.value_or(Waiting{segment, now_ns});
+      if (settings_->no_receive_timeout_ns != 0)
+        context_.processor.arm(park_timer_, at_the_gate_->arrived_ns + settings_->no_receive_timeout_ns);
+      return false;
+    }
   }
   send_sink_ = SendSink::receive;
   receive_fault_ = WorkStatus::success;
@@ -564,16 +571,18 @@ bool Receiver::move_to_receive(ParkingLot::Message& message) noexcept {
 }
 
 void Receiver::on_no_receive() noexcept {
-  ParkingLot::Message* oldest = parking_.oldest();
-  if (oldest == nullptr || !reading_) return;
-  const io::TimeNs due_ns = oldest->arrived_ns + settings_->no_receive_timeout_ns;
+  const ParkingLot::Message* oldest = parking_.oldest();
+  if ((oldest == nullptr && !at_the_gate_) || !reading_) return;
+  const io::TimeNs due_ns =
+      (oldest != nullptr ? oldest->arrived_ns : at_the_gate_->arrived_ns) + settings_->no_receive_timeout_ns;
   if (context_.clock.now_ns() < due_ns) {  // the one it was set for has been taken meanwhile
     context_.processor.arm(park_timer_, due_ns);
     return;
   }
   log(LogLevel::warning, "a Send waited too long for a receive: the connection is given up");
   reading_ = false;
-  report_fault(iwarp::make_terminate(terminate_code::kUntaggedNoBuffer, oldest->header));
+  report_fault(iwarp::make_terminate(terminate_code::kUntaggedNoBuffer,
+                                     oldest != nullptr ? oldest->header : at_the_gate_->header));
 }
 
 }  // namespace softndk::rnic

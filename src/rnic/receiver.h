@@ -162,6 +162,11 @@ class Receiver final : public iwarp::RxTarget {
   // The Send at hand.
   SendSink send_sink_ = SendSink::none;
   ParkingLot parking_;
+  struct Waiting {
+    iwarp::Segment header;
+    io::TimeNs arrived_ns;
+  };
+  std::optional<Waiting> at_the_gate_;  // a Send for which the empty lot had no memory: reading has stalled before it
   rdma::WorkStatus receive_fault_ = rdma::WorkStatus::success;  // of the receive at the front, once it failed
   rdma::WorkStatus read_fault_ = rdma::WorkStatus::success;     // of the Read at the front, likewise
   // Between map() and unmap().

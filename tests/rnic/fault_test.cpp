@@ -99,5 +99,35 @@ TEST(R_CRT_06, TheNthFallibleCallOfAConnectionFails) {
   EXPECT_GT(nth, 10u) << "too few to be true";
 }
 
+// What could not be parked for want of memory was waited for without end: the timer was the parked message's, and there
+// was none. Found by failing each call stack once (tests/runtime/fault_stack_test.cpp).
+TEST(R_CNCT_20, ASendThatCannotBeParkedIsWaitedForNoLongerThanAnother) {
+  in_every_world(
+      [](io::World& world) {
+        Settings settings = patient();
+        settings.no_receive_timeout_ns = 20 * io::kMillisecond;
+        auto device = make_device(world, settings);
+        Host host(world, *device);
+        Peer active(world, *device);
+        Peer passive(world, *device);
+        establish(host, active, passive, host.listen());
+        if (testing::Test::HasFatalFailure()) return;
+        Buffer words(*active.pd, 100, kAllRights);
+        {
+          Shortage shortage(1);
+          ASSERT_TRUE(active.post(rdma::Operation::send, words, 0, 100));
+          EXPECT_TRUE(passive.wait_peer_disconnect());
+          EXPECT_FALSE(passive.was_graceful);
+          EXPECT_GE(shortage.calls(), 1u);
+        }
+        active.close_connection();
+        passive.close_connection();
+        active.close_all();
+        passive.close_all();
+        host.close();
+      },
+      5);
+}
+
 }  // namespace
 }  // namespace softndk::rnic::test
