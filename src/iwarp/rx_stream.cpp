@@ -346,7 +346,9 @@ RxStream::Step RxStream::judge_crc(std::uint32_t field) noexcept {
     }
     return fail(terminate_code::kMpaCrc);
   }
-  if (first) target_.on_first_fpdu();
+  // A Terminate is the peer's no, not its ready-to-receive: told apart here, because whoever hears of the two may hear
+  // of the first before the second is told.
+  if (first && kind_ != Kind::terminate) target_.on_first_fpdu();
   if (condemned_) return fail(verdict_);
   const bool is_staged = kind_ == Kind::segment && !settings_.verify_before_place.empty();
   phase_ = is_staged ? Phase::place : Phase::deliver;

@@ -43,7 +43,7 @@ class RxTarget {
   virtual void on_terminate(const ReceivedTerminate& received) noexcept = 0;
 
   /// The first FPDU with a good CRC, before anything it says is reported: a responder may send from now on
-  /// (RFC 5044 7.1.2 rule 4).
+  /// (RFC 5044 7.1.2 rule 4). Not if it is a Terminate: then on_terminate() is all.
   virtual void on_first_fpdu() noexcept = 0;
 
  protected:

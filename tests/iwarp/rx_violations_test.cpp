@@ -210,6 +210,15 @@ Octets terminate_ulpdu(TerminateCode code) {
   return room;
 }
 
+// Told of as the first FPDU, it opened the responder's gate and passed for the ready-to-receive message, if the next
+// thing told, the Terminate, came a moment later: an accept then succeeded that the peer had given up. Found by the
+// scenario of rejections, seed 10361.
+TEST(Rfc5044_7_1_2, ATerminateIsNoFirstFpdu) {
+  Receiver receiver;
+  EXPECT_EQ(receiver.take(fpdu_of(terminate_ulpdu(terminate_code::kMpaLocalCatastrophic))).status, Status::terminated);
+  EXPECT_EQ(receiver.target.log, std::vector<std::string>{"terminate"});
+}
+
 TEST(Rfc5040_4_8, ATerminateIsTakenAnywhereAndEndsTheStream) {
   for (const Octets& before : {Octets{}, fpdu_of(send_ulpdu()), fpdu_of(send_ulpdu(1, 0, false)),
                                fpdu_of(tagged_ulpdu(Opcode::write, 0, false, 9))}) {
