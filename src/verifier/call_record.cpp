@@ -26,7 +26,11 @@ RecordPool& request_records() noexcept {
   return g_records;
 }
 
-RequestRecord* RecordPool::take() noexcept {
+RequestRecord* RecordPool::take(OwnRecord* own) noexcept {
+  if (own != nullptr && !own->taken.exchange(true)) {
+    live_.fetch_add(1, std::memory_order_relaxed);
+    return own;
+  }
   RequestRecord* record = nullptr;
   if (fault_injected("verifier record")) return nullptr;
   {
@@ -44,6 +48,7 @@ RequestRecord* RecordPool::take() noexcept {
 
 void RecordPool::give_back(RequestRecord& record) noexcept {
   live_.fetch_sub(1, std::memory_order_relaxed);
+  if (record.is_own) return static_cast<OwnRecord&>(record).taken.store(false);
   {
     MutexLock lock(mutex_);
     if (free_count_ < kKeptMax) {

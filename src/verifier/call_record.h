@@ -4,21 +4,16 @@
 #include <cstddef>
 
 #include "base/thread_safety.h"
-#include "verifier/shadow.h"
+#include "verifier/shadow_types.h"
 
 namespace softndk::verifier {
-
-struct RequestRecord {
-  ConsumerCallback<NDK_FN_REQUEST_COMPLETION> completion;
-  RequestRecord* next_free = nullptr;
-};
 
 /// Keeps some of the records that were given back: a consumer that registers memory or builds a LAM for each transfer
 /// asks for one each time. Any thread, any IRQL up to DISPATCH_LEVEL.
 class RecordPool {
  public:
-  /// Null when memory is short.
-  [[nodiscard]] RequestRecord* take() noexcept SOFTNDK_EXCLUDES(mutex_);
+  /// `own` if it is there and free, else one from the pool: null when memory is short.
+  [[nodiscard]] RequestRecord* take(OwnRecord* own) noexcept SOFTNDK_EXCLUDES(mutex_);
   void give_back(RequestRecord& record) noexcept SOFTNDK_EXCLUDES(mutex_);
   /// Frees what is kept.
   void trim() noexcept SOFTNDK_EXCLUDES(mutex_);
@@ -37,12 +32,13 @@ RecordPool& request_records() noexcept;
 void request_completed(PVOID context, NTSTATUS status) noexcept;
 
 /// The contract of all requests (R-REQ-01). `call(routine, context)` calls the provider with our routine and returns
-/// what it returned. Memory may be short: STATUS_INSUFFICIENT_RESOURCES inline, and the provider was not called. A null
-/// `completion` stays null, which says "inline or not at all" (C-03).
+/// what it returned. Memory may be short: STATUS_INSUFFICIENT_RESOURCES inline, and the provider was not called; but
+/// not where the object keeps a record of its `own`. A null `completion` stays null, which says "inline or not at all"
+/// (C-03).
 template <class Call>
-NTSTATUS request(NDK_FN_REQUEST_COMPLETION completion, PVOID context, Call&& call) noexcept {
+NTSTATUS request(NDK_FN_REQUEST_COMPLETION completion, PVOID context, Call&& call, OwnRecord* own = nullptr) noexcept {
   if (completion == nullptr) return call(nullptr, context);
-  RequestRecord* record = request_records().take();
+  RequestRecord* record = request_records().take(own);
   if (record == nullptr) return STATUS_INSUFFICIENT_RESOURCES;
   record->completion = {completion, context};
   const NTSTATUS status = call(request_completed, record);

@@ -32,6 +32,14 @@ inline constexpr auto forward = Forward<slot>::call;
 
 // ---- requests
 
+/// Requests whose object keeps a record for them.
+template <auto slot>
+inline constexpr bool has_own_record = false;
+template <>
+inline constexpr bool has_own_record<&NDK_MR_DISPATCH::NdkDeregisterMr> = true;
+template <>
+inline constexpr bool has_own_record<&NDK_CONNECTOR_DISPATCH::NdkDisconnect> = true;
+
 template <auto slot>
 struct ForwardRequest;
 template <class Table, NdkObject Ndk, class... Args, NTSTATUS (*Table::*slot)(Ndk*, Args...)>
@@ -44,11 +52,14 @@ struct ForwardRequest<slot> {
     constexpr std::size_t n = sizeof...(Args);
     auto& completion = std::get<n - 2>(arguments);
     auto& context = std::get<n - 1>(arguments);
-    return request(completion, context, [&](NDK_FN_REQUEST_COMPLETION routine, PVOID record) {
+    OwnRecord* own = nullptr;
+    if constexpr (has_own_record<slot>) own = &self.own_record;
+    const auto call = [&](NDK_FN_REQUEST_COMPLETION routine, PVOID record) {
       completion = routine;
       context = record;
       return std::apply([&](auto... args) { return (self.provider().*slot)(self.real(), args...); }, arguments);
-    });
+    };
+    return request(completion, context, call, own);
   }
 };
 template <auto slot>

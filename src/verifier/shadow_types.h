@@ -1,10 +1,29 @@
 #pragma once
-// What the shadows of some types keep besides: the consumer's event callbacks.
+// What the shadows of some types keep besides: the consumer's event callbacks, and records of requests.
 #include <cstdint>
 
 #include "verifier/shadow.h"
 
 namespace softndk::verifier {
+
+/// A request that is on its way: whom to tell.
+struct RequestRecord {
+  ConsumerCallback<NDK_FN_REQUEST_COMPLETION> completion;
+  RequestRecord* next_free = nullptr;
+  bool is_own = false;
+};
+
+/// The record of a request that may not fail for want of one: nobody could disconnect, or take memory back, for want of
+/// memory. An object has one such request at a time; a second one that a consumer makes by mistake has to find memory.
+struct OwnRecord : RequestRecord {
+  OwnRecord() { is_own = true; }
+  std::atomic<bool> taken{false};
+};
+
+struct MrShadow final : ShadowOf<NDK_MR> {
+  using ShadowOf::ShadowOf;
+  OwnRecord own_record;  ///< for NdkDeregisterMr
+};
 
 struct CqShadow final : ShadowOf<NDK_CQ> {
   using ShadowOf::ShadowOf;
@@ -38,6 +57,7 @@ class ConnectorShadow final : public ShadowOf<NDK_CONNECTOR> {
   /// Keeps `record` until the connector is closed: nothing earlier says that its event will not come. A record for each
   /// call, not a place in the shadow, because a second call that fails must not disturb what the first has asked for.
   void keep(Owned<DisconnectRecord> record) noexcept;
+  OwnRecord own_record;  ///< for NdkDisconnect
 
  private:
   std::atomic<DisconnectRecord*> disconnect_records_{nullptr};
@@ -50,6 +70,10 @@ struct ShadowTypeOf {
 template <>
 struct ShadowTypeOf<NDK_CQ> {
   using Type = CqShadow;
+};
+template <>
+struct ShadowTypeOf<NDK_MR> {
+  using Type = MrShadow;
 };
 template <>
 struct ShadowTypeOf<NDK_SRQ> {
