@@ -1,0 +1,180 @@
+// Each fallible call of each scenario fails once for each distinct stack of calls that leads to it, in simulation and
+// with each completion policy. Whatever fails: a status of the function's table, everything given back, nobody waits
+// for ever, and the library works afterwards.
+#include "base/fault_stacks.h"
+#include "fault_scenarios.h"
+#include "ntrt/pool.h"
+#include "stage.h"
+
+namespace softndk::stack {
+namespace {
+
+/// What must be the same before and after.
+struct Balance {
+  std::int64_t allocations = allocations_alive();
+  std::size_t pool_blocks = ntrt::pool_usage().blocks;
+  bool operator==(const Balance&) const = default;
+  friend std::ostream& operator<<(std::ostream& to, const Balance& balance) {
+    return to << balance.allocations << " allocations, " << balance.pool_blocks << " pool blocks";
+  }
+};
+
+/// Each stack fails in each of these worlds.
+struct Weather {
+  const char* name;
+  bool connections_last = true;
+  sim::Options options = {};
+};
+std::vector<Weather> weathers() {
+  std::vector<Weather> all = {{"fair"}, {"narrow"}, {"crowded"}, {"stormy", false}};
+  sim::Options& narrow = all[1].options;  // FPDUs get stuck halfway
+  narrow.send_buffer_bytes = narrow.receive_buffer_bytes = 2'000;
+  narrow.short_read = narrow.short_write = sim::Chance::always();
+  all[2].options.stall = sim::Chance::one_in(30);
+  all[3].options.reset = sim::Chance::always();
+  all[3].options.reset_at_bytes = {0, 80'000};
+  for (Weather& each : all)
+    each.options.time_max_ns = 600 * io::kSecond;
+  return all;
+}
+
+void run_in_simulation(const Weather& weather, const char* policy, const Setting& setting,
+                       const std::function<void(const io::World&, runtime::Configuration&)>& body) {
+  sim::World world(1, weather.options);
+  const sim::Result result = world.run([&] {
+    runtime::Configuration configuration;
+    std::vector<Setting> settings(std::begin(kBoundedWaits), std::end(kBoundedWaits));
+    if (setting.second != nullptr) settings.push_back(setting);
+    setting_values(policy, settings).configure(configuration);
+    configuration.log = static_cast<LogLevel>(-1);  // shortages are its daily bread
+    body(world.view(), configuration);
+  });
+  ASSERT_EQ(result, sim::Result::completed) << world.report();
+}
+
+/// A plain life in the runtime that is there.
+void require_it_works(const Weather& weather) {
+  OpenAdapter adapter(1);
+  ASSERT_EQ(adapter.status, STATUS_SUCCESS);
+  const bool well = converse({1, adapter.adapter});
+  EXPECT_TRUE(well || !weather.connections_last) << "it does not work any more";
+}
+
+using Shortage = test::FaultStacks::Shortage;
+using Case = std::tuple<FaultScenario, const char*, Shortage>;
+class EachStackFails : public testing::TestWithParam<Case> {};
+
+TEST_P(EachStackFails, Once) {
+  const auto& [scenario, policy, shortage] = GetParam();
+  unsigned failed = 0;
+  for (const Weather& weather : weathers()) {
+    SCOPED_TRACE(weather.name);
+    test::FaultStacks stacks(shortage);
+    while (stacks.next_run()) {
+      const Balance before;
+      bool went_through = false;
+      run_in_simulation(weather, policy, scenario.setting, [&](const io::World& world, runtime::Configuration& configuration) {
+        auto runtime = runtime::Runtime::start(world, configuration);
+        ASSERT_TRUE(runtime);
+        {
+          OpenAdapter adapter(1);
+          ASSERT_EQ(adapter.status, STATUS_SUCCESS);
+          const test::FaultStacks::Injection injection(stacks);
+          went_through = scenario.run({1, adapter.adapter});
+        }
+        require_it_works(weather);
+      });
+      EXPECT_EQ(Balance(), before) << "something leaks";
+      if (!stacks.failed_now() && weather.connections_last) {
+        EXPECT_TRUE(went_through) << "it does not go well although nothing fails";
+      }
+    }
+    EXPECT_GT(stacks.failed(), 0u);
+    failed += stacks.failed();
+    if (HasFailure()) return;
+  }
+  RecordProperty("stacks_failed", static_cast<int>(failed));
+}
+
+/// "mixed" for "mixed(7)".
+std::string word_of(const char* policy) {
+  const std::string whole = policy;
+  return whole.substr(0, whole.find('('));
+}
+
+std::string name_of(const testing::TestParamInfo<Case>& each) {
+  const auto& [scenario, policy, shortage] = each.param;
+  return std::string(scenario.name) + "_" + word_of(policy) + (shortage == Shortage::stays ? "_stays" : "");
+}
+
+INSTANTIATE_TEST_SUITE_P(InSimulation, EachStackFails,
+                         testing::Combine(testing::ValuesIn(fault_scenarios().begin(), fault_scenarios().end()),
+                                          testing::ValuesIn(kPolicies),
+                                          testing::Values(Shortage::once, Shortage::stays)),
+                         name_of);
+
+using StartCase = std::tuple<const char*, Shortage>;
+class EachStackOfAStartFails : public testing::TestWithParam<StartCase> {};
+
+TEST_P(EachStackOfAStartFails, Once) {
+  const auto& [policy, shortage] = GetParam();
+  const Weather weather = weathers().front();
+  test::FaultStacks stacks(shortage);
+  while (stacks.next_run()) {
+    const Balance before;
+    bool went_through = false;
+    run_in_simulation(weather, policy, {}, [&](const io::World& world, runtime::Configuration& configuration) {
+      {
+        const test::FaultStacks::Injection injection(stacks);
+        auto runtime = runtime::Runtime::start(world, configuration);
+        if (went_well("the runtime's start", runtime ? STATUS_SUCCESS : runtime.error())) {
+          OpenAdapter adapter(1);
+          went_through = went_well("WskOpenNdkAdapter", adapter.status);
+          adapter.close();
+        }
+      }
+      EXPECT_EQ(Balance(), before) << "something leaks";
+      auto runtime = runtime::Runtime::start(world, configuration);
+      ASSERT_TRUE(runtime) << "it cannot start again";
+      require_it_works(weather);
+    });
+    EXPECT_EQ(Balance(), before) << "something leaks";
+    if (!stacks.failed_now()) {
+      EXPECT_TRUE(went_through) << "it does not go well although nothing fails";
+    }
+  }
+  EXPECT_GT(stacks.failed(), 20u);
+  RecordProperty("stacks_failed", static_cast<int>(stacks.failed()));
+}
+
+std::string name_of_start(const testing::TestParamInfo<StartCase>& each) {
+  const auto& [policy, shortage] = each.param;
+  return word_of(policy) + (shortage == Shortage::stays ? "_stays" : "");
+}
+
+INSTANTIATE_TEST_SUITE_P(InSimulation, EachStackOfAStartFails,
+                         testing::Combine(testing::ValuesIn(kPolicies),
+                                          testing::Values(Shortage::once, Shortage::stays)),
+                         name_of_start);
+
+/// Prints, at the end of all, how many stacks failed: the number of the record.
+class Total final : public testing::Environment {
+ public:
+  void TearDown() override {
+    const auto& unit = *testing::UnitTest::GetInstance();
+    int total = 0;
+    for (int i = 0; i < unit.total_test_suite_count(); ++i) {
+      const auto& suite = *unit.GetTestSuite(i);
+      for (int k = 0; k < suite.total_test_count(); ++k) {
+        const auto& result = *suite.GetTestInfo(k)->result();
+        for (int p = 0; p < result.test_property_count(); ++p)
+          total += std::atoi(result.GetTestProperty(p).value());
+      }
+    }
+    std::printf("%d stacks failed\n", total);
+  }
+};
+const auto* const g_total = testing::AddGlobalTestEnvironment(new Total);
+
+}  // namespace
+}  // namespace softndk::stack
