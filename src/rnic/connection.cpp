@@ -22,7 +22,9 @@ Connection::Connection(const ConnectionContext& context, io::Processor& processo
   work_task_.connection = timer_.connection = freed_task_.connection = this;
 }
 
-Connection::~Connection() = default;
+Connection::~Connection() {
+  SOFTNDK_CHECK(raising_.load() == 0);
+}
 
 void Connection::call(std::uint32_t bits) noexcept {
   calls_.fetch_or(bits);
@@ -31,9 +33,13 @@ void Connection::call(std::uint32_t bits) noexcept {
 }
 
 void Connection::raise(std::uint32_t events) noexcept {
+  // By these words a direction may let go of us, and our thread, which is at work on something else, may read them and
+  // come to our end before they are posted: end_quietly() waits for the last line.
+  raising_.fetch_add(1);
   link_events_.fetch_or(events);
   interleave_point();
   processor_.post(work_task_);
+  raising_.fetch_sub(1);
 }
 
 Connection::State Connection::state() const noexcept {

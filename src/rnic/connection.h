@@ -184,6 +184,7 @@ class Connection final : public ListLink, public rdma::Connection, public Accept
   FreedTask freed_task_;
   std::atomic<std::uint32_t> calls_{0};
   std::atomic<std::uint32_t> link_events_{0};
+  std::atomic<std::uint32_t> raising_{0};  ///< threads that are inside raise()
 
   // The processor thread's.
   OwnedInterface<io::ByteStream> stream_;

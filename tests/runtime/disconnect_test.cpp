@@ -150,6 +150,26 @@ TEST(R_CLS_19, ClosingBothEndsAtOnceWaitsForNoTimeout) {
   });
 }
 
+TEST(R_CLS_02, TheConnectionGoesWhenNobodyIsInItsCallsAnyMore) {
+  // A receiver on another processor said that it had let go of the connection; the connection heard it while that call
+  // still ran, ended, and was freed under it (found by ThreadSanitizer in softndk_soak).
+  sim::Options options;
+  options.interleave = sim::Chance::one_in(5);
+  options.stall = sim::Chance::one_in(10);
+  in_simulation(
+      120,
+      [](Stage& stage) {
+        for (int round = 0; round < 4; ++round) {
+          Pair pair(stage);
+          // Queues and connections take processors in turn: now and then a connection takes another one than its queue.
+          if (round % 2 == 0) pair.active.connector = stage.adapter->connector();
+          if (round < 2) static_cast<void>(stage.adapter->connector());
+          ASSERT_TRUE(pair.establish());
+        }
+      },
+      {}, options);
+}
+
 TEST(R_CLS_20, ClosingAfterThePeerLeftAnswersIt) {
   everywhere([](Stage& stage) {
     Pair pair(stage);
