@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "asked.h"
 #include "plot.h"
 
 namespace softndk::cycles {
@@ -55,35 +56,6 @@ class Gate {
   std::atomic<NDK_CONNECTOR*> first_{nullptr};
   std::atomic<bool> left_{false};
   stack::Event arrived_;
-};
-
-/// The requests of one family.
-class Asked {
- public:
-  struct One {
-    Request request;
-    NTSTATUS returned = STATUS_PENDING;
-    NTSTATUS finish() { return request.finish(returned); }
-  };
-  template <class Call>
-  One& operator()(Call call) {
-    One& one = all_.emplace_back();
-    one.returned = call(one.request);
-    return one;
-  }
-  template <class T>
-  void close(Object<T>& object) {
-    if (object) (*this)([&](Request& request) { return object.begin_close(request); });
-  }
-  void expect_all_done() {
-    for (One& one : all_) {
-      EXPECT_TRUE(one.returned != STATUS_PENDING || one.request.is_done());
-      static_cast<void>(one.finish());
-    }
-  }
-
- private:
-  std::deque<One> all_;
 };
 
 /// How far it gets before everything is closed.

@@ -33,6 +33,14 @@ class Event {
     due.QuadPart = timeout;
     return KeWaitForSingleObject(&event_, Executive, KernelMode, FALSE, &due) == STATUS_SUCCESS;
   }
+  /// For either one.
+  [[nodiscard]] static bool wait_any(Event& one, Event& other, LONGLONG timeout = kPatience) {
+    LARGE_INTEGER due;
+    due.QuadPart = timeout;
+    PVOID both[] = {&one.event_, &other.event_};
+    const NTSTATUS status = KeWaitForMultipleObjects(2, both, WaitAny, Executive, KernelMode, FALSE, &due, nullptr);
+    return status == STATUS_WAIT_0 || status == STATUS_WAIT_0 + 1;
+  }
 
  private:
   KEVENT event_;
