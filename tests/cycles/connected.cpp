@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 
 #include "asked.h"
 #include "plot.h"
@@ -58,17 +59,38 @@ class Gate {
   stack::Event arrived_;
 };
 
+/// A listener and two ends, the second one's queue pair of another instance of the adapter (R-OBJ-13).
+struct Family {
+  explicit Family(NET_IFINDEX index)
+      : adapter(index), other_adapter(index), gate(adapter), active(adapter, kShape), passive(other_adapter, kShape) {}
+  static constexpr stack::QpShape kShape{
+      .receive_depth = 8, .initiator_depth = 8, .sges = 2, .inline_bytes = 0, .cq_depth = 32};
+  OpenAdapter adapter, other_adapter;
+  Gate gate;
+  Object<NDK_SHARED_ENDPOINT> endpoint;
+  Side active, passive;
+  Asked asked;
+};
+
 /// How far it gets before everything is closed.
 enum class Stage : unsigned { asked, raised, accepted, met, connected, leaving };
 constexpr unsigned kStages = 6;
 
-void go_to(Stage stage, Random& random, Gate& gate, Side& active, Side& passive, Asked& asked) {
+void go_to(Stage stage, Random& random, Family& family) {
   const Sockaddr from("127.0.0.1");
-  Asked::One& connecting = asked([&](Request& request) { return active.begin_connect(request, from, gate.at); });
+  Side &active = family.active, &passive = family.passive;
+  const bool shares = random.one_in(2);
+  if (shares) {
+    EXPECT_EQ(family.adapter.shared_endpoint(family.endpoint, from), STATUS_SUCCESS);
+  }
+  Asked::One& connecting = family.asked([&](Request& request) {
+    return shares ? active.begin_connect(request, family.endpoint, family.gate.at)
+                  : active.begin_connect(request, from, family.gate.at);
+  });
   if (stage == Stage::asked) return;
-  passive.connector = gate.next();
+  passive.connector = family.gate.next();
   if (stage == Stage::raised || !passive.connector) return;
-  Asked::One& accepting = asked([&](Request& request) { return passive.begin_accept(request); });
+  Asked::One& accepting = family.asked([&](Request& request) { return passive.begin_accept(request); });
   if (stage == Stage::accepted) return;
   const NTSTATUS connected = connecting.finish();
   EXPECT_EQ(connected, STATUS_SUCCESS);
@@ -79,38 +101,41 @@ void go_to(Stage stage, Random& random, Gate& gate, Side& active, Side& passive,
     for (unsigned i = random.below(4); i != 0; --i)
       EXPECT_EQ(side->qp.table()->NdkReceive(side->qp.get(), nullptr, nullptr, 0), STATUS_SUCCESS);
   }
-  if (stage == Stage::leaving) asked([&](Request& request) { return active.begin_disconnect(request); });
+  if (stage == Stage::leaving) family.asked([&](Request& request) { return active.begin_disconnect(request); });
 }
+
+constexpr void (*kCloses[])(Family&) = {
+    [](Family& all) { all.gate.leave(); },
+    [](Family& all) { all.asked.close(all.gate.listener); },
+    [](Family& all) { all.asked.close(all.endpoint); },
+    [](Family& all) { all.asked.close(all.active.connector); },
+    [](Family& all) { all.asked.close(all.active.qp); },
+    [](Family& all) { all.asked.close(all.active.queue.cq); },
+    [](Family& all) { all.asked.close(all.active.pd); },
+    [](Family& all) { all.asked.close(all.passive.connector); },
+    [](Family& all) { all.asked.close(all.passive.qp); },
+    [](Family& all) { all.asked.close(all.passive.queue.cq); },
+    [](Family& all) { all.asked.close(all.passive.pd); },
+};
 
 }  // namespace
 
 void connect_and_close(Worker& worker) {
   Random& random = worker.random;
-  OpenAdapter adapter(worker.field.index);
-  ASSERT_EQ(adapter.status, STATUS_SUCCESS);
-  Gate gate(adapter);
-  const stack::QpShape shape{.receive_depth = 8, .initiator_depth = 8, .sges = 2, .inline_bytes = 0, .cq_depth = 32};
-  Side active(adapter, shape), passive(adapter, shape);
-  Asked asked;
-  go_to(static_cast<Stage>(random.below(kStages)), random, gate, active, passive, asked);
-  void (*closes[])(Gate&, Side&, Side&, Asked&) = {
-      [](Gate& the_gate, Side&, Side&, Asked& to) { to.close(the_gate.listener); },
-      [](Gate&, Side& one, Side&, Asked& to) { to.close(one.connector); },
-      [](Gate&, Side& one, Side&, Asked& to) { to.close(one.qp); },
-      [](Gate&, Side& one, Side&, Asked& to) { to.close(one.queue.cq); },
-      [](Gate&, Side& one, Side&, Asked& to) { to.close(one.pd); },
-      [](Gate&, Side&, Side& other, Asked& to) { to.close(other.connector); },
-      [](Gate&, Side&, Side& other, Asked& to) { to.close(other.qp); },
-      [](Gate&, Side&, Side& other, Asked& to) { to.close(other.queue.cq); },
-      [](Gate&, Side&, Side& other, Asked& to) { to.close(other.pd); },
-      [](Gate& the_gate, Side&, Side&, Asked&) { the_gate.leave(); },
-  };
-  for (std::size_t i = std::size(closes); i > 1; --i)
+  Family family(worker.field.index);
+  ASSERT_EQ(family.adapter.status, STATUS_SUCCESS);
+  ASSERT_EQ(family.other_adapter.status, STATUS_SUCCESS);
+  go_to(static_cast<Stage>(random.below(kStages)), random, family);
+  auto closes = std::to_array(kCloses);
+  for (std::size_t i = closes.size(); i > 1; --i)
     std::swap(closes[i - 1], closes[random.below(static_cast<unsigned>(i))]);
   for (auto close : closes)
-    close(gate, active, passive, asked);
-  adapter.close();  // R-CLS-13
-  asked.expect_all_done();
+    close(family);
+  const bool other_first = random.one_in(2);
+  if (other_first) family.other_adapter.close();
+  family.adapter.close();
+  family.other_adapter.close();
+  family.asked.expect_all_done();  // R-CLS-13
   ++worker.done.connections;
 }
 

@@ -26,7 +26,11 @@ class Client : Talk {
   bool meet(const stack::Sockaddr& to) {
     place_.watch.step("NdkConnect");
     const stack::Sockaddr from("127.0.0.1");
-    const bool accepted = expect("NdkConnect", side_.connect(from, to, {}, hello()),
+    stack::Request connecting;
+    const bool shares = random_.one_in(4) && make_endpoint(from);
+    const NTSTATUS returned = shares ? side_.begin_connect(connecting, endpoint_, to, {}, hello())
+                                     : side_.begin_connect(connecting, from, to, {}, hello());
+    const bool accepted = expect("NdkConnect", connecting.finish(returned),
                                  {STATUS_SUCCESS, STATUS_CONNECTION_REFUSED, STATUS_CONNECTION_ABORTED});
     if (!accepted) {
       place_.tally.refused.fetch_add(1);

@@ -116,6 +116,11 @@ void Talk::check_octets(const std::uint8_t* octets, std::size_t bytes, std::uint
   place_.tally.checked_bytes.fetch_add(bytes);
 }
 
+bool Talk::make_endpoint(const stack::Sockaddr& at) {
+  place_.watch.step("NdkCreateSharedEndpoint");
+  return expect("NdkCreateSharedEndpoint", side_.adapter.shared_endpoint(endpoint_, at), {STATUS_SUCCESS});
+}
+
 bool Talk::disconnect() {
   place_.watch.step("NdkDisconnect");
   return expect("NdkDisconnect", side_.disconnect(), {STATUS_SUCCESS, STATUS_CONNECTION_ABORTED});
@@ -128,8 +133,8 @@ void Talk::close() {
   const bool queue_too = random_.one_in(4);
   {
     Asked asked;
-    enum Which { connector, qp, pd, queue };
-    Which order[] = {connector, qp, pd, queue};
+    enum Which { connector, endpoint, qp, pd, queue };
+    Which order[] = {connector, endpoint, qp, pd, queue};
     for (std::size_t i = std::size(order); i > 1; --i)
       std::swap(order[i - 1], order[random_.below(static_cast<unsigned>(i))]);
     Asked::One* pending[2] = {};
@@ -138,6 +143,9 @@ void Talk::close() {
         case connector:
           if (side_.connector)
             pending[0] = &asked([&](stack::Request& request) { return side_.connector.begin_close(request); });
+          break;
+        case endpoint:
+          asked.close(endpoint_);
           break;
         case qp:
           pending[1] = &asked([&](stack::Request& request) { return side_.qp.begin_close(request); });

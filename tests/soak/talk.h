@@ -47,6 +47,7 @@ class Talk {
   void check_octets(const std::uint8_t* octets, std::size_t bytes, std::uint64_t seed, const char* what);
   /// Complains unless `status` is one of `allowed`, and says whether it is STATUS_SUCCESS.
   bool expect(const char* what, NTSTATUS status, std::initializer_list<NTSTATUS> allowed);
+  bool make_endpoint(const stack::Sockaddr& at);
   bool disconnect();
 
   /// Closes everything, in any order, whatever goes on; and accounts for every request. The last call.
@@ -56,6 +57,7 @@ class Talk {
   Random& random_;
   stack::Side side_;
   stack::Region region_;
+  stack::Object<NDK_SHARED_ENDPOINT> endpoint_;  ///< if we connect over one
 
  private:
   bool take(NDK_RESULT_EX& result);
