@@ -144,8 +144,6 @@ void Plot::use_region(Item& item) {
       return mr->Dispatch->NdkRegisterMr(mr, worker_.memory.mdl, worker_.memory.bytes, stack::kAllAccess, rest...);
     });
   } else if (NT_SUCCESS(item.request_status())) {
-    const UINT32 token = mr->Dispatch->NdkGetLocalTokenFromMr(mr);
-    if (token != 0) worker_.token_rows.insert(token >> 8);
     item.request([&](auto... rest) { return mr->Dispatch->NdkDeregisterMr(mr, rest...); });
   }
 }

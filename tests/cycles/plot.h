@@ -4,7 +4,6 @@
 #include <array>
 #include <atomic>
 #include <deque>
-#include <unordered_set>
 
 #include "item.h"
 
@@ -29,7 +28,6 @@ struct Worker {
   Random random;
   stack::Memory memory;
   Counts done;
-  std::unordered_set<UINT32> token_rows;  ///< the parts of the tokens that name rows of the device's table
 };
 
 class Plot {
