@@ -53,10 +53,11 @@ void Connection::deliver_request() noexcept {
     state_ = State::incoming;
   }
   waits_for_accept_ = true;
-  endpoint_->waiting_for_accept.fetch_add(1);
+  // choose_sink() has looked already, but before those that came at the same time were counted (R-LSN-07).
+  const bool has_room = endpoint_->waiting_for_accept.fetch_add(1) < context_.settings.backlog;
   arm_timer(context_.settings.connect_timeout_ns);
   Listener* listener = std::exchange(listener_, nullptr);
-  const bool taken = listener->deliver(*this);
+  const bool taken = has_room && listener->deliver(*this);
   listener->forget(*this);
   if (!taken) {
     // Refused, in MPA's way (R-CNCT-04, C-93): nobody will ever hear of it.

@@ -130,9 +130,7 @@ TEST(R_EP_03, AConnectorHoldsItsAddressUntilItIsClosed) {
     Door door(*stage.adapter);
     EXPECT_EQ(door.listen(local), STATUS_SHARING_VIOLATION) << "not at disconnect";
     pair.active.connector.close();
-    // TCP may keep the port of a connection for a while; our own table must not.
-    const NTSTATUS status = door.listen(local);
-    EXPECT_TRUE(status == STATUS_SUCCESS || status == STATUS_SHARING_VIOLATION);
+    EXPECT_EQ(door.listen(local), STATUS_SUCCESS) << "TCP's TIME_WAIT is no obstacle";
   });
 }
 
@@ -190,6 +188,178 @@ TEST(R_EP_08, ARaisedConnectorHoldsItsAddressThoughItIsRejected) {
     pair.passive.connector.close();
     EXPECT_EQ(closing.finish(closing_returned), STATUS_SUCCESS);
     EXPECT_EQ(door.listen(pair.at), STATUS_SUCCESS);
+  });
+}
+
+/// A connect that somebody has to answer.
+struct Caller {
+  explicit Caller(Stage& stage) : side(*stage.adapter) {}
+  void call(const Sockaddr& at) {
+    returned = side.begin_connect(connecting, Sockaddr("127.0.0.1"), at);
+    EXPECT_EQ(returned, STATUS_PENDING);
+  }
+  NTSTATUS end() { return connecting.finish(returned); }
+  Request connecting;
+  NTSTATUS returned = STATUS_PENDING;
+  Side side;
+};
+
+TEST(R_LSN_07, TheBacklogBoundsThoseWhoWaitForAccept) {
+  runtime::SettingValues defaults;
+  EXPECT_STREQ(defaults.get("backlog"), "1024");
+  everywhere(
+      [](Stage& stage) {
+        Door door(*stage.adapter);
+        ASSERT_EQ(door.listen(Sockaddr("127.0.0.1")), STATUS_SUCCESS);
+        Caller one(stage), two(stage), three(stage), four(stage);
+        one.call(door.address());
+        Object<NDK_CONNECTOR> first = door.next();
+        two.call(door.address());
+        Side answering(*stage.adapter);
+        answering.connector = door.next();
+        three.call(door.address());
+        EXPECT_EQ(three.end(), STATUS_CONNECTION_REFUSED);
+        EXPECT_EQ(door.events.load(), 2);
+        // An answer of either kind makes room.
+        first.close();
+        EXPECT_EQ(one.end(), STATUS_CONNECTION_REFUSED);
+        four.call(door.address());
+        first = door.next();
+        Request accepting;
+        const NTSTATUS accept_returned = answering.begin_accept(accepting);
+        EXPECT_EQ(two.end(), STATUS_SUCCESS);
+        EXPECT_EQ(two.side.complete(), STATUS_SUCCESS);
+        EXPECT_EQ(accepting.finish(accept_returned), STATUS_SUCCESS);
+        Caller five(stage);
+        five.call(door.address());
+        Object<NDK_CONNECTOR> last = door.next();
+        first.close();
+        last.close();
+        EXPECT_EQ(four.end(), STATUS_CONNECTION_REFUSED);
+        EXPECT_EQ(five.end(), STATUS_CONNECTION_REFUSED);
+        answering.close();
+      },
+      {{"backlog", "2"}});
+}
+
+// All those whose TCP connections were accepted before the first request was complete found room, and were raised.
+TEST(R_LSN_07, ThoseWhoComeAtOnceAreBoundedToo) {
+  everywhere(
+      [](Stage& stage) {
+        Door door(*stage.adapter);
+        ASSERT_EQ(door.listen(Sockaddr("127.0.0.1")), STATUS_SUCCESS);
+        std::vector<std::unique_ptr<Caller>> callers;
+        for (int i = 0; i < 8; ++i) {
+          callers.push_back(std::make_unique<Caller>(stage));
+          callers.back()->call(door.address());
+        }
+        Object<NDK_CONNECTOR> raised[2] = {door.next(), door.next()};
+        const auto is_raised = [&](Side& side) {
+          Sockaddr local;
+          local.bytes = sizeof(local.value);
+          if (side.connector.table()->NdkGetLocalAddress(side.connector.get(), local.room(), &local.bytes) !=
+              STATUS_SUCCESS)
+            return false;
+          for (auto& connector : raised) {
+            Sockaddr peer;
+            peer.bytes = sizeof(peer.value);
+            EXPECT_EQ(connector.table()->NdkGetPeerAddress(connector.get(), peer.room(), &peer.bytes), STATUS_SUCCESS);
+            if (peer.port() == local.port()) return true;
+          }
+          return false;
+        };
+        std::erase_if(callers, [&](const auto& caller) {
+          if (is_raised(caller->side)) return false;
+          EXPECT_EQ(caller->end(), STATUS_CONNECTION_REFUSED);
+          return true;
+        });
+        EXPECT_EQ(callers.size(), 2u);
+        EXPECT_EQ(door.events.load(), 2);
+        for (auto& connector : raised)
+          connector.close();
+        for (auto& caller : callers)
+          EXPECT_EQ(caller->end(), STATUS_CONNECTION_REFUSED);
+      },
+      {{"backlog", "2"}}, 30);
+}
+
+TEST(R_LSN_09, WhatWasRefusedMeanwhileIsNotReplayed) {
+  everywhere([](Stage& stage) {
+    Pair pair(stage);
+    pair.door.pause(true);
+    for (int i = 0; i < 3; ++i)
+      EXPECT_EQ(pair.active.connect(pair.from, pair.at), STATUS_CONNECTION_REFUSED);
+    pair.door.pause(false);
+    ASSERT_TRUE(pair.establish());
+    EXPECT_EQ(pair.door.events.load(), 1);
+  });
+}
+
+TEST(R_LSN_10, PausedInsideItsEventItsConnectorIsAcceptedAllTheSame) {
+  struct OneAtATime {
+    static VOID raised(PVOID context, NDK_CONNECTOR* connector) {
+      auto* self = static_cast<OneAtATime*>(context);
+      self->listener->Dispatch->NdkControlConnectEvents(self->listener, TRUE);
+      self->connector = connector;
+      self->arrived.set();
+    }
+    NDK_LISTENER* listener = nullptr;
+    std::atomic<NDK_CONNECTOR*> connector{nullptr};
+    Event arrived;
+  };
+  everywhere([](Stage& stage) {
+    OneAtATime gate;
+    Object<NDK_LISTENER> listener = stage.adapter->listener(&OneAtATime::raised, &gate);
+    gate.listener = listener.get();
+    const Sockaddr any("127.0.0.1");
+    ASSERT_EQ(
+        ask([&](auto... rest) { return listener.table()->NdkListen(listener.get(), any.get(), any.bytes, rest...); }),
+        STATUS_SUCCESS);
+    const Sockaddr at = local_address_of(listener);
+    for (int round = 0; round < 2; ++round) {
+      Caller caller(stage);
+      Side answering(*stage.adapter);
+      gate.arrived.clear();
+      caller.call(at);
+      ASSERT_TRUE(gate.arrived.wait());
+      answering.connector = Object<NDK_CONNECTOR>(gate.connector.load());
+      EXPECT_EQ(Side(*stage.adapter).connect(any, at), STATUS_CONNECTION_REFUSED);
+      EXPECT_EQ(Door(*stage.adapter).listen(at), STATUS_SHARING_VIOLATION) << "the port stays taken";
+      Request accepting;
+      const NTSTATUS returned = answering.begin_accept(accepting);
+      EXPECT_EQ(caller.end(), STATUS_SUCCESS);
+      EXPECT_EQ(caller.side.complete(), STATUS_SUCCESS);
+      EXPECT_EQ(accepting.finish(returned), STATUS_SUCCESS);
+      Region here(caller.side.pd.get(), 64);
+      Region there(answering.pd.get(), 64);
+      ASSERT_EQ(answering.receive(there.all()), STATUS_SUCCESS);
+      ASSERT_EQ(caller.side.send(here.all()), STATUS_SUCCESS);
+      EXPECT_EQ(answering.next_status(), STATUS_SUCCESS);
+      listener.table()->NdkControlConnectEvents(listener.get(), FALSE);  // and no NdkListen
+    }
+  });
+}
+
+TEST(R_LSN_12, PausedOrNotAListenerCloses) {
+  everywhere([](Stage& stage) {
+    for (const bool paused : {true, false}) {
+      Pair pair(stage);
+      ASSERT_TRUE(pair.establish());
+      Caller unanswered(stage);
+      unanswered.call(pair.at);
+      Object<NDK_CONNECTOR> waiting = pair.door.next();
+      if (paused) pair.door.pause(true);
+      Request closing;
+      const NTSTATUS returned = pair.door.listener.begin_close(closing);
+      EXPECT_EQ(returned, STATUS_PENDING);
+      waiting.close();
+      EXPECT_EQ(unanswered.end(), STATUS_CONNECTION_REFUSED) << "R-CLS-18";
+      EXPECT_FALSE(closing.is_done());
+      pair.passive.connector.close();
+      EXPECT_EQ(closing.finish(returned), STATUS_SUCCESS);
+      EXPECT_TRUE(pair.active.left.wait());
+      EXPECT_EQ(Door(*stage.adapter).listen(pair.at), STATUS_SUCCESS);
+    }
   });
 }
 
