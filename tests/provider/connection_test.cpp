@@ -76,6 +76,23 @@ TEST(R_CNCT_07, SourceAndDestinationAreOfOneFamily) {
   });
 }
 
+TEST(R_CNCT_14, ATimeoutOfCompleteConnectEndsTheConnectorForGood) {
+  simulate([] {
+    Rig rig;
+    Active active(rig);
+    EXPECT_EQ(active.connect(), STATUS_PENDING);
+    active.connection().connect_done(CmStatus::success);
+    EXPECT_EQ(active.complete(), STATUS_PENDING);
+    active.connection().established(CmStatus::timed_out);  // by a device that, unlike iWARP's, can tell
+    EXPECT_EQ(active.completed.status, STATUS_IO_TIMEOUT);
+    EXPECT_EQ(active.state(), ConnectorState::dead);
+    EXPECT_EQ(active.complete(), STATUS_CONNECTION_INVALID);
+    EXPECT_EQ(active.disconnect(), STATUS_CONNECTION_INVALID);
+    EXPECT_EQ(active.connect(), STATUS_INVALID_DEVICE_STATE);
+    EXPECT_EQ(active.gone.calls, 0);
+  });
+}
+
 TEST(R_CNCT_16, PrivateDataIsBoundedByTheAdaptersLimits) {
   simulate([] {
     Rig rig;

@@ -134,6 +134,30 @@ TEST(R_LSN_08, WhilePausedRequestsAreRefusedAndResumingTakesThemAgain) {
   });
 }
 
+TEST(R_LSN_10, PauseDoesNotWaitForACallbackThatRuns) {
+  simulate([] {
+    Rig rig;
+    Listening listening(rig);
+    EXPECT_EQ(listening.listen_and_wait(), STATUS_SUCCESS);
+    std::atomic<bool> inside{false}, paused{false};
+    listening.event.inside = [&](Seen&) {
+      inside = true;
+      await([&] { return paused.load(); });
+    };
+    auto request = [&] { listening.device.request(1); };
+    ntrt::SystemThread other;
+    ASSERT_TRUE(other.start(
+        "peer", [](void* it) noexcept { (*static_cast<decltype(request)*>(it))(); }, &request));
+    await([&] { return inside.load(); });
+    listening.pause(true);
+    EXPECT_FALSE(listening.event.returned);
+    paused = true;
+    other.join();
+    close(reinterpret_cast<NDK_CONNECTOR*>(listening.event.object.load()));
+    EXPECT_FALSE(listening.takes_requests());
+  });
+}
+
 TEST(R_LSN_11, AFreshListenerIsNotPausedAndPausingBeforeListeningIsRemembered) {
   for (CompletionMode mode : kAllModes) {
     simulate([mode] {

@@ -105,6 +105,20 @@ TEST(R_SEP_02, TheProviderChoosesAPortAndHasSoManyOnly) {
                 {{"ports", "50000-50003"}});
 }
 
+TEST(R_SEP_02, TheRangeIsWithinTheInterfaces) {
+  runtime::SettingValues values;
+  EXPECT_STREQ(values.get("ports"), "49152-65535");
+  runtime::Configuration configuration;
+  for (const char* good : {"49152-65535", "50000-50000", "65535"}) {
+    ASSERT_TRUE(values.set("ports", good)) << good;
+    values.configure(configuration);
+  }
+  EXPECT_EQ(configuration.rnic.ports.first, 65535);
+  EXPECT_EQ(configuration.rnic.ports.last, 65535);
+  for (const char* bad : {"", "-", "50000-", "-50000", "50001-50000", "1024-65535", "49151", "50000-65536", "50000-x"})
+    EXPECT_FALSE(values.set("ports", bad)) << bad;
+}
+
 TEST(R_SEP_02, ExhaustionOnLinux) {
   auto world = net::World::create();
   ASSERT_TRUE(world);

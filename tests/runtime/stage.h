@@ -77,6 +77,13 @@ struct Pair {
   const Object<NDK_SHARED_ENDPOINT>* over = nullptr;  ///< where to connect from, in place of `from`
 };
 
+/// Lets time pass. For simulations, whose time is virtual.
+inline void pass_ms(LONGLONG ms) {
+  LARGE_INTEGER due;
+  due.QuadPart = -ms * 10'000;
+  KeDelayExecutionThread(KernelMode, FALSE, &due);
+}
+
 using Setting = std::pair<const char*, const char*>;
 inline constexpr const char* kPolicies[] = {"default", "inline", "nested", "early", "later", "mixed(7)"};
 
