@@ -1,6 +1,8 @@
 #include "provider/adapter.h"
 
 #include "base/log.h"
+#include "ntrt/bug_check.h"
+#include "ntrt/irql.h"
 #include "provider/dispatch.h"
 
 namespace softndk::provider {
@@ -29,6 +31,13 @@ expected<Adapter*, NTSTATUS> Adapter::open(MiniportAdapter& miniport, NDK_VERSIO
 }
 
 void Adapter::close_and_wait() noexcept {
+  if (ntrt::current_irql() != ntrt::kPassiveLevel) {
+    // Inside a callback it would wait for that callback's return.
+    ntrt::bug_check(ntrt::BugCode::irql_not_less_or_equal,
+                    "an NDK adapter is closed at IRQL %u, perhaps inside a callback: its close waits until every "
+                    "callback has returned (R-CLS-14); close it from a thread at PASSIVE_LEVEL",
+                    ntrt::current_irql());
+  }
   release(RefReason::consumer);
   unreferenced_.wait();
   Owned<Adapter> gone(this);

@@ -174,7 +174,7 @@ void CreateRecord::call_back(Delivery& self) noexcept {
   const NTSTATUS status = record->status_;
   NDK_OBJECT_HEADER* object = record->object_;
   record.reset();
-  // The consumer may close the object inside this: nothing of ours looks at it afterwards (R-CONN-11).
+  // The consumer may close the object inside this: nothing of ours looks at it afterwards (R-CONN-11, R-CRT-09).
   call.completion(call.context, status, object);
   for (Object* antecedent : call.antecedents) {
     if (antecedent != nullptr) antecedent->release(RefReason::request);

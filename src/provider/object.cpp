@@ -12,8 +12,10 @@ Object::Object(const ObjectType& type, Adapter& adapter) noexcept : type_(type),
 
 void Object::add_ref(RefReason reason) noexcept {
   by_reason_[static_cast<unsigned>(reason)].fetch_add(1);
-  const std::uint32_t before = references_.fetch_add(1);
-  SOFTNDK_CHECK(before != 0);
+  if (references_.fetch_add(1) != 0) return;
+  log(LogLevel::error, "%s %p is used in a call although its close has begun and nothing holds it open", type_.name,
+      static_cast<void*>(this));
+  panic(__FILE__, __LINE__, "use after close (R-CLS-09)");
 }
 
 bool Object::try_add_ref(RefReason reason) noexcept {

@@ -94,6 +94,8 @@ class Object {
   const char* type_name() const noexcept { return type_.name; }
   Adapter& adapter() const noexcept { return adapter_; }
 
+  /// By somebody who knows that it is held. A consumer that uses what it has closed is found here, at the latest moment
+  /// at which it can be, and stopped (R-CLS-09).
   void add_ref(RefReason reason) noexcept;
   /// False once the last reference is gone or the consumer has closed: no new callback then (R-CLS-02, R-ARM-21).
   [[nodiscard]] bool try_add_ref(RefReason reason) noexcept;

@@ -432,22 +432,6 @@ TEST(R_OBJ_12, InstancesOfOneMiniportAdapterDoNotDisturbEachOther) {
   });
 }
 
-TEST(ObjectDeath, R_CLS_26_DoubleCloseStopsTheProcess) {
-  ::testing::FLAGS_gtest_death_test_style = "threadsafe";
-  EXPECT_DEATH(simulate(
-                   [] {
-                     Rig rig;
-                     NDK_PD* pd = rig.pd();
-                     NDK_MR* mr = rig.mr(pd);  // keeps the domain's close pending
-                     Seen closed;
-                     begin_close(pd, pd->Dispatch->NdkClosePd, closed);
-                     begin_close(pd, pd->Dispatch->NdkClosePd, closed);
-                     close(mr);
-                   },
-                   1),
-               "R-CLS-26");
-}
-
 TEST(References, AreCountedByReason) {
   const auto count = [] {
     Rig rig;

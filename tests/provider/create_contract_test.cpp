@@ -1,4 +1,6 @@
 // The contract of all creates (spec/ndkpi.md 3.1), for every type the provider has.
+#include <algorithm>
+
 #include "provider/consumer.h"
 
 namespace softndk::provider {
@@ -230,6 +232,54 @@ TEST(R_CRT_08, TheObjectMayBeClosedInsideItsCreateCompletion) {
     EXPECT_EQ(closed.calls, 1);
     await([&] { return rig.device.living() == before; });
   });
+}
+
+/// Takes back memory that was just freed, of the sizes of objects, and sees whether somebody still writes to it.
+class FreshMemory {
+ public:
+  FreshMemory() {
+    for (std::size_t bytes = 64; bytes <= 1024; bytes += 16)
+      blocks_.emplace_back(bytes, std::uint8_t{0x5a});
+  }
+  bool is_untouched() const {
+    return std::all_of(blocks_.begin(), blocks_.end(), [](const std::vector<std::uint8_t>& block) {
+      return std::all_of(block.begin(), block.end(), [](std::uint8_t octet) { return octet == 0x5a; });
+    });
+  }
+
+ private:
+  std::vector<std::vector<std::uint8_t>> blocks_;
+};
+
+TEST(R_CRT_09, NothingTouchesTheObjectOnceItsCreateCompletionHasBegun) {
+  // Its memory is gone before the create returns: closes are inline, and the device ends its part at once.
+  for (CompletionMode mode : kPendingModes) {
+    simulate([mode] {
+      Settings settings;
+      settings.create = mode;
+      Rig rig(settings);
+      Kinds kinds(rig);
+      rig.device.close_style = CloseStyle::inside;
+      for (const Kind& kind : kinds.all) {
+        SCOPED_TRACE(std::string(kind.name) + ", " + to_string(mode));
+        const std::size_t before = rig.device.living();
+        Seen seen, closed;
+        std::optional<FreshMemory> instead;
+        seen.inside = [&](Seen& it) {
+          EXPECT_EQ(close_header(it.object, closed), STATUS_SUCCESS);
+          EXPECT_EQ(rig.device.living(), before);
+          instead.emplace();
+        };
+        void* output = kUntouched;
+        EXPECT_EQ(kind.create(Seen::created, &seen, &output), STATUS_PENDING);
+        seen.wait();
+        ntrt::flush_processors();
+        EXPECT_TRUE(instead->is_untouched());
+        EXPECT_EQ(output, kUntouched);
+      }
+      rig.device.close_style = CloseStyle::posted;
+    });
+  }
 }
 
 TEST(R_CRT_10, HeaderAndTableAreInPlaceBeforeTheObjectIsVisible) {

@@ -8,6 +8,7 @@
 #include <array>
 #include <atomic>
 #include <deque>
+#include <functional>
 #include <optional>
 #include <vector>
 
@@ -104,6 +105,7 @@ class FakeRegion final : public rdma::MemoryRegion {
   ~FakeRegion() override;
   expected<void, rdma::MemoryError> enable(std::uint64_t base_address, std::span<const rdma::MemoryExtent> given,
                                            rdma::AccessRights given_rights) noexcept override {
+    interrupt();
     if (enable_error) return unexpected(*enable_error);
     base = base_address;
     extents.assign(given.begin(), given.end());
@@ -112,6 +114,7 @@ class FakeRegion final : public rdma::MemoryRegion {
     return {};
   }
   bool disable(rdma::DeregisterSink& sink) noexcept override {
+    interrupt();
     enabled = false;
     if (!busy) return true;
     waiting = &sink;
@@ -135,6 +138,7 @@ class FakeRegion final : public rdma::MemoryRegion {
   rdma::DeregisterSink* waiting = nullptr;
 
  private:
+  void interrupt();
   FakeDevice& device_;
 };
 
@@ -314,7 +318,9 @@ class FakeConnection final : public rdma::Connection {
 
  private:
   enum class Pending : std::uint8_t { nothing, connect, establish, disconnect };
+  void interrupt();
   rdma::CmStatus start(rdma::CmStatus answer, Pending what) {
+    interrupt();
     if (answer == rdma::CmStatus::pending) pending_ = what;
     return answer;
   }
@@ -344,6 +350,7 @@ class FakeListener final : public rdma::Listener {
   FakeListener(FakeDevice& device, rdma::ListenerSink& sink) noexcept;
   ~FakeListener() override;
   expected<Address, rdma::CmStatus> listen(const Address& local) noexcept override {
+    interrupt();
     if (listen_error) return unexpected(*listen_error);
     Address chosen = local.port == 0 ? local.with_port(50000) : local;
     listening = chosen;
@@ -365,6 +372,7 @@ class FakeListener final : public rdma::Listener {
   LastEvent last_event{this, [](void* self) noexcept { static_cast<FakeListener*>(self)->sink.on_listener_closed(); }};
 
  private:
+  void interrupt();
   FakeDevice& device_;
 };
 
@@ -435,12 +443,19 @@ class FakeDevice final : public rdma::Device {
   }
   template <class Interface, class Fake, class... Args>
   expected<OwnedInterface<Interface>, rdma::CreateError> make(Args&&... args) noexcept {
+    interrupt();
     if (create_error) return unexpected(*create_error);
     OwnedInterface<Fake> made = make_interface<Fake>(std::forward<Args>(args)...);
     if (made == nullptr) return unexpected(rdma::CreateError::no_resources);
     return OwnedInterface<Interface>(std::move(made));
   }
 
+  /// Runs what the test wants to happen while a call of the provider's is inside the device, once.
+  void interrupt() {
+    if (std::function<void()> once = std::exchange(during_call, nullptr)) once();
+  }
+
+  std::function<void()> during_call;
   rdma::DeviceCaps capabilities;
   rdma::DeviceCounters counts;
   std::optional<rdma::CreateError> create_error;  ///< what every creation answers from now on
@@ -464,6 +479,15 @@ inline FakeRegion::FakeRegion(FakeDevice& device) noexcept : device_(device) {
 }
 inline FakeRegion::~FakeRegion() {
   device_.regions.remove(this);
+}
+inline void FakeRegion::interrupt() {
+  device_.interrupt();
+}
+inline void FakeConnection::interrupt() {
+  device_.interrupt();
+}
+inline void FakeListener::interrupt() {
+  device_.interrupt();
 }
 inline FakePd::FakePd(FakeDevice& device) noexcept : device_(device) {
   device_.pds.add(this);

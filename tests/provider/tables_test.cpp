@@ -169,7 +169,7 @@ TEST(R_IRQL_04, NullForAMandatoryCallbackIsRefusedInline) {
   });
 }
 
-TEST(IrqlDeath, R_IRQL_01_CallsAboveDispatchLevelStopTheProcess) {
+TEST(R_IRQL_01_DeathTest, CallsAboveDispatchLevelStopTheProcess) {
   ::testing::FLAGS_gtest_death_test_style = "threadsafe";
   EXPECT_DEATH(simulate(
                    [] {
@@ -183,7 +183,7 @@ TEST(IrqlDeath, R_IRQL_01_CallsAboveDispatchLevelStopTheProcess) {
                "NdkCreatePd");
 }
 
-TEST(IrqlDeath, R_IRQL_02_QueryAdapterInfoNeedsPassiveLevel) {
+TEST(R_IRQL_02_DeathTest, QueryAdapterInfoNeedsPassiveLevel) {
   ::testing::FLAGS_gtest_death_test_style = "threadsafe";
   EXPECT_DEATH(simulate(
                    [] {
