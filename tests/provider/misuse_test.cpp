@@ -71,9 +71,8 @@ TEST(R_CLS_09, AnObjectThatIsUsedWhileItsClosePendsStaysMemoryAndClosesAllTheSam
       EXPECT_EQ(connector_table->NdkReject(connector, nullptr, 0), STATUS_CONNECTION_INVALID);
       EXPECT_EQ(connector_table->NdkDisconnect(connector, Seen::completed, &unused), STATUS_CONNECTION_INVALID);
       Seen listening;
-      const NTSTATUS listened =
-          listener->Dispatch->NdkListen(listener, reinterpret_cast<SOCKADDR*>(&destination), sizeof destination,
-                                        Seen::completed, &listening);
+      const NTSTATUS listened = listener->Dispatch->NdkListen(listener, reinterpret_cast<SOCKADDR*>(&destination),
+                                                              sizeof destination, Seen::completed, &listening);
       if (listened == STATUS_PENDING) listening.wait();
       EXPECT_EQ(listened == STATUS_PENDING ? listening.status.load() : listened, STATUS_CANCELLED);
       // A domain still makes successors, and waits for them too.
@@ -119,30 +118,28 @@ TEST(R_CLS_09_DeathTest, WhatNothingHoldsOpenAnyMoreIsReportedWhenItIsUsed) {
 }
 
 TEST(R_CLS_12, ACloseOnAnotherThreadDuringARequestCancelsItAndWaitsForTheCall) {
-  for_each_request(
-      kAllModes,
-      [](Rig& rig, const RequestKind& kind, CompletionMode) {
-        const auto request = kind.ready(rig);
-        Seen seen, closed;
-        std::atomic<NTSTATUS> close_status{STATUS_UNSUCCESSFUL};
-        std::atomic<int> closed_meanwhile{-1};
-        rig.device.during_call = [&] {
-          on_another_thread([&] { close_status = request->begin_close(closed); });
-          ntrt::flush_processors();
-          closed_meanwhile = closed.calls.load();
-        };
-        const NTSTATUS returned = request->call(seen);
-        if (returned == STATUS_PENDING) seen.wait();
-        EXPECT_EQ(close_status, STATUS_PENDING);
-        EXPECT_EQ(closed_meanwhile, 0);
-        closed.wait();
-        const bool has_effect_all_the_same = kind.ready == make_ready<ReadyRegister> ||
-                                             kind.ready == make_ready<ReadyDeregister>;
-        EXPECT_EQ(returned == STATUS_PENDING ? seen.status.load() : returned,
-                  has_effect_all_the_same ? STATUS_SUCCESS : STATUS_CANCELLED);
-        EXPECT_EQ(seen.calls, returned == STATUS_PENDING ? 1 : 0);
-        EXPECT_EQ(closed.calls, 1);
-      });
+  for_each_request(kAllModes, [](Rig& rig, const RequestKind& kind, CompletionMode) {
+    const auto request = kind.ready(rig);
+    Seen seen, closed;
+    std::atomic<NTSTATUS> close_status{STATUS_UNSUCCESSFUL};
+    std::atomic<int> closed_meanwhile{-1};
+    rig.device.during_call = [&] {
+      on_another_thread([&] { close_status = request->begin_close(closed); });
+      ntrt::flush_processors();
+      closed_meanwhile = closed.calls.load();
+    };
+    const NTSTATUS returned = request->call(seen);
+    if (returned == STATUS_PENDING) seen.wait();
+    EXPECT_EQ(close_status, STATUS_PENDING);
+    EXPECT_EQ(closed_meanwhile, 0);
+    closed.wait();
+    const bool has_effect_all_the_same =
+        kind.ready == make_ready<ReadyRegister> || kind.ready == make_ready<ReadyDeregister>;
+    EXPECT_EQ(returned == STATUS_PENDING ? seen.status.load() : returned,
+              has_effect_all_the_same ? STATUS_SUCCESS : STATUS_CANCELLED);
+    EXPECT_EQ(seen.calls, returned == STATUS_PENDING ? 1 : 0);
+    EXPECT_EQ(closed.calls, 1);
+  });
 }
 
 TEST(R_CLS_12, ACloseOfTheParentDuringACreateWaitsForTheCall) {

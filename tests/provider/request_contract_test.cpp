@@ -108,7 +108,8 @@ TEST(R_REQ_04, ARegionMayBeDeregisteredAndRegisteredInsideItsCompletions) {
 }
 
 void close_pd(NDK_PD* pd) {
-  pd->Dispatch->NdkClosePd(&pd->Header, [](PVOID) {}, nullptr);
+  pd->Dispatch->NdkClosePd(
+      &pd->Header, [](PVOID) {}, nullptr);
 }
 
 /// What takes every lock the provider has: the miniport adapter's, those of its connectors and listeners, the thread's
@@ -179,8 +180,8 @@ TEST(R_REQ_07, NorDoesWhatTheDeviceEnds) {
       take_every_lock(rig);
       others_take_every_lock(rig);
     };
-    for (Seen* seen : {&active.connected, &active.completed, &active.gone, &active.disconnected, &passive.accepted,
-                       &passive.gone})
+    for (Seen* seen :
+         {&active.connected, &active.completed, &active.gone, &active.disconnected, &passive.accepted, &passive.gone})
       seen->inside = inside;
     active.establish();
     active.connection().peer_disconnect(true);

@@ -35,9 +35,9 @@ struct ReadyConnect final : RequestOfActive {
   }
   NTSTATUS call(Seen& seen) override {
     SOCKADDR_IN source = ipv4("127.0.0.1:0"), destination = ipv4("127.0.0.1:5000");
-    return active.connector->Dispatch->NdkConnect(
-        active.connector, active.qp, reinterpret_cast<SOCKADDR*>(&source), sizeof source,
-        reinterpret_cast<SOCKADDR*>(&destination), sizeof destination, 1, 1, nullptr, 0, Seen::completed, &seen);
+    return active.connector->Dispatch->NdkConnect(active.connector, active.qp, reinterpret_cast<SOCKADDR*>(&source),
+                                                  sizeof source, reinterpret_cast<SOCKADDR*>(&destination),
+                                                  sizeof destination, 1, 1, nullptr, 0, Seen::completed, &seen);
   }
 };
 
@@ -100,9 +100,7 @@ struct RequestOfMr : ReadyRequest {
     close(pd);
     IoFreeMdl(mdl);
   }
-  NTSTATUS enroll(Seen& seen) {
-    return mr->Dispatch->NdkRegisterMr(mr, mdl, sizeof memory, 0, Seen::completed, &seen);
-  }
+  NTSTATUS enroll(Seen& seen) { return mr->Dispatch->NdkRegisterMr(mr, mdl, sizeof memory, 0, Seen::completed, &seen); }
   NDK_OBJECT_HEADER* object() override { return &mr->Header; }
   NDK_FN_CLOSE_OBJECT closer() override { return mr->Dispatch->NdkCloseMr; }
   void forget() override { mr = nullptr; }

@@ -65,6 +65,219 @@ TEST(R_DISC_02, ThePeersAbortMakesItFail) {
   });
 }
 
+TEST(R_DISC_03, AfterADisconnectNothingMovesInEitherDirection) {
+  for (const bool answered : {true, false}) {
+    in_simulation(12,
+                  [answered](Stage& stage) {
+                    Pair pair(stage);
+                    ASSERT_TRUE(pair.establish());
+                    Region here(pair.active.pd.get(), 64), there(pair.passive.pd.get(), 64);
+                    here.memory.fill(1);
+                    there.memory.fill(2);
+                    Memory before(64);
+                    before.fill(1);
+                    Request leaving;
+                    const NTSTATUS returned = pair.active.begin_disconnect(leaving);
+                    ASSERT_TRUE(pair.passive.left.wait());
+                    if (answered) {
+                      EXPECT_EQ(pair.passive.disconnect(), STATUS_SUCCESS);
+                    }
+                    EXPECT_EQ(leaving.finish(returned), answered ? STATUS_SUCCESS : STATUS_IO_TIMEOUT)
+                        << "closed all the same";
+                    for (Side* side : {&pair.active, &pair.passive}) {
+                      Region& mine = side == &pair.active ? here : there;
+                      Region& theirs = side == &pair.active ? there : here;
+                      EXPECT_EQ(side->send(mine.all()), STATUS_CONNECTION_INVALID);
+                      EXPECT_EQ(side->write(mine.all(), theirs.address(), theirs.token()), STATUS_CONNECTION_INVALID);
+                      EXPECT_EQ(side->read(mine.all(), theirs.address(), theirs.token()), STATUS_CONNECTION_INVALID);
+                    }
+                    if (!answered) {  // our abort may have reached it, or not yet
+                      const NTSTATUS late = pair.passive.disconnect();
+                      EXPECT_TRUE(late == STATUS_SUCCESS || late == STATUS_CONNECTION_ABORTED)
+                          << std::hex << static_cast<unsigned>(late);
+                    }
+                    EXPECT_TRUE(here.memory.same(before, 64));
+                  },
+                  {{"disconnect_timeout_ms", "300"}});
+  }
+}
+
+/// A disconnect whose completion empties the queue: what a consumer that frees its buffers there relies on.
+struct Leave {
+  explicit Leave(Side& from) : side(from) {}
+  void drain() {
+    NDK_RESULT_EX result{};
+    while (side.queue.poll(result)) {
+      cancelled += result.Status == STATUS_CANCELLED;
+      succeeded += result.Status == STATUS_SUCCESS;
+      ++all;
+    }
+  }
+  void begin() {
+    NDK_CONNECTOR* connector = side.connector.get();
+    returned = connector->Dispatch->NdkDisconnect(connector, &Leave::completed, this);
+    if (returned != STATUS_PENDING) drain();
+  }
+  NTSTATUS finish() {
+    if (returned != STATUS_PENDING) return returned;
+    EXPECT_TRUE(done.wait());
+    return status;
+  }
+  static VOID completed(PVOID context, NTSTATUS status) {
+    auto* self = static_cast<Leave*>(context);
+    self->status = status;
+    self->drain();
+    self->done.set();
+  }
+  Side& side;
+  Event done;
+  NTSTATUS returned = STATUS_UNSUCCESSFUL;
+  std::atomic<NTSTATUS> status{STATUS_PENDING};
+  std::atomic<int> cancelled{0}, succeeded{0}, all{0};
+};
+
+TEST(R_DISC_04, TheQueuePairIsFlushedOnBothSidesWithoutAnybodysFlush) {
+  everywhere([](Stage& stage) {
+    Pair pair(stage);
+    ASSERT_TRUE(pair.establish());
+    Region here(pair.active.pd.get(), 64), there(pair.passive.pd.get(), 64);
+    for (int i = 0; i < 4; ++i) {
+      ASSERT_EQ(pair.active.receive(here.all(), 10 + i), STATUS_SUCCESS);
+      ASSERT_EQ(pair.passive.receive(there.all(), 10 + i), STATUS_SUCCESS);
+    }
+    Request leaving;
+    const NTSTATUS returned = pair.active.begin_disconnect(leaving);
+    ASSERT_TRUE(pair.passive.left.wait());
+    EXPECT_TRUE(pair.passive.queue.is_empty()) << "R-DISC-06";
+    EXPECT_EQ(pair.passive.disconnect(), STATUS_SUCCESS);
+    EXPECT_EQ(leaving.finish(returned), STATUS_SUCCESS);
+    for (Side* side : {&pair.active, &pair.passive}) {
+      for (UINT_PTR i = 0; i < 4; ++i) {
+        const NDK_RESULT_EX result = side->next();
+        EXPECT_EQ(result.Status, STATUS_CANCELLED);
+        EXPECT_EQ(result.RequestContext, reinterpret_cast<PVOID>(10 + i));
+      }
+      EXPECT_TRUE(side->queue.is_empty());
+    }
+  });
+}
+
+TEST(R_DISC_05, InsideTheDisconnectsCompletionEveryFlushedRequestIsInTheQueue) {
+  everywhere(
+      [](Stage& stage) {
+        Pair pair(stage);
+        ASSERT_TRUE(pair.establish());
+        Region here(pair.active.pd.get(), 64), there(pair.passive.pd.get(), 64);
+        for (int i = 0; i < 20; ++i) {
+          ASSERT_EQ(pair.active.receive(here.all()), STATUS_SUCCESS);
+          ASSERT_EQ(pair.passive.receive(there.all()), STATUS_SUCCESS);
+        }
+        Leave first(pair.active), second(pair.passive);
+        first.begin();
+        ASSERT_TRUE(pair.passive.left.wait());
+        second.begin();
+        EXPECT_EQ(second.finish(), STATUS_SUCCESS);
+        EXPECT_EQ(first.finish(), STATUS_SUCCESS);
+        EXPECT_EQ(first.cancelled, 20);
+        EXPECT_EQ(second.cancelled, 20);
+      },
+      {}, 24);
+}
+
+TEST(R_DISC_08, NobodyAnswersForAConsumerThatDoesNotDisconnect) {
+  in_simulation(12,
+                [](Stage& stage) {
+                  constexpr ULONGLONG kTimeout = 500 * 10'000;  // 100 ns
+                  const auto now = [] {
+                    LARGE_INTEGER time;
+                    KeQuerySystemTime(&time);
+                    return static_cast<ULONGLONG>(time.QuadPart);
+                  };
+                  Pair pair(stage);
+                  ASSERT_TRUE(pair.establish());
+                  Region there(pair.passive.pd.get(), 64);
+                  ASSERT_EQ(pair.passive.receive(there.all()), STATUS_SUCCESS);
+                  Request leaving;
+                  const ULONGLONG began = now();
+                  const NTSTATUS returned = pair.active.begin_disconnect(leaving);
+                  ASSERT_TRUE(pair.passive.left.wait());
+                  while (now() - began < kTimeout / 2) {  // it does all but that
+                    EXPECT_FALSE(leaving.is_done());
+                    EXPECT_TRUE(pair.passive.queue.is_empty());
+                    EXPECT_EQ(pair.passive.receive(there.all()), STATUS_SUCCESS);
+                    pair.passive.queue.arm();
+                    Limits limits;
+                    std::string data;
+                    EXPECT_EQ(pair.passive.connection_data(limits, data), STATUS_SUCCESS);
+                    LARGE_INTEGER step;
+                    step.QuadPart = -200'000;
+                    KeDelayExecutionThread(KernelMode, FALSE, &step);
+                  }
+                  EXPECT_EQ(leaving.finish(returned), STATUS_IO_TIMEOUT);
+                  EXPECT_GE(now() - began, kTimeout);
+                },
+                {{"disconnect_timeout_ms", "500"}});
+}
+
+TEST(R_DISC_09, WhatIsOutstandingEndsOnceInSuccessOrCancelledAndBeforeTheDisconnect) {
+  everywhere(
+      [](Stage& stage) {
+        Pair pair(stage);
+        ASSERT_TRUE(pair.establish());
+        Region here(pair.active.pd.get(), 50'000), there(pair.passive.pd.get(), 50'000);
+        for (int i = 0; i < 3; ++i) {  // the peer has no receives
+          ASSERT_EQ(pair.active.send(here.sge(0, 1000)), STATUS_SUCCESS);
+          ASSERT_EQ(pair.active.read(here.all(), there.address(), there.token()), STATUS_SUCCESS);
+          ASSERT_EQ(pair.active.write(here.all(), there.address(), there.token()), STATUS_SUCCESS);
+        }
+        Leave leave(pair.active);
+        leave.begin();
+        EXPECT_TRUE(pair.passive.left.wait());
+        Leave answer(pair.passive);
+        answer.begin();
+        answer.finish();
+        leave.finish();
+        EXPECT_EQ(leave.all, 9);
+        EXPECT_EQ(leave.succeeded + leave.cancelled, 9);
+        EXPECT_TRUE(pair.active.queue.is_empty());
+      },
+      {{"disconnect_timeout_ms", "1000"}}, 24);
+}
+
+TEST(R_DISC_11, NeitherTheConnectorNorTheQueuePairConnectsAgain) {
+  everywhere([](Stage& stage) {
+    for (const bool broken : {false, true}) {
+      Pair pair(stage);
+      ASSERT_TRUE(pair.establish());
+      Request leaving;
+      if (broken) {
+        pair.passive.connector.close();
+        ASSERT_TRUE(pair.active.left.wait());
+        EXPECT_EQ(pair.active.disconnect(), STATUS_CONNECTION_ABORTED);
+      } else {
+        const NTSTATUS returned = pair.active.begin_disconnect(leaving);
+        ASSERT_TRUE(pair.passive.left.wait());
+        EXPECT_EQ(pair.passive.disconnect(), STATUS_SUCCESS);
+        EXPECT_EQ(leaving.finish(returned), STATUS_SUCCESS);
+      }
+      EXPECT_EQ(pair.active.connect(pair.from, pair.at), STATUS_INVALID_DEVICE_STATE);
+      EXPECT_EQ(pair.active.complete(), STATUS_CONNECTION_INVALID);
+      EXPECT_EQ(pair.active.reject(), STATUS_CONNECTION_INVALID);
+      pair.active.connector = stage.adapter->connector();
+      EXPECT_EQ(pair.active.connect(pair.from, pair.at), STATUS_CONNECTION_ACTIVE) << "R-QP-08";
+      // The passive side's: an incoming connector does not take it either.
+      Side other(*stage.adapter);
+      Request connecting, accepting;
+      const NTSTATUS returned = other.begin_connect(connecting, pair.from, pair.at);
+      pair.passive.connector = pair.door.next();
+      ASSERT_TRUE(pair.passive.connector);
+      EXPECT_EQ(pair.passive.begin_accept(accepting), STATUS_CONNECTION_ACTIVE);
+      EXPECT_EQ(pair.passive.reject(), STATUS_SUCCESS) << "it is incoming as before";
+      EXPECT_EQ(connecting.finish(returned), STATUS_CONNECTION_REFUSED);
+    }
+  });
+}
+
 TEST(R_DISC_10, WhatWasPostedBeforeIsDelivered) {
   everywhere([](Stage& stage) {
     Pair pair(stage);

@@ -116,12 +116,29 @@ inline NDK_FN_CLOSE_OBJECT closer(const NDK_SHARED_ENDPOINT* object) {
   return object->Dispatch->NdkCloseSharedEndpoint;
 }
 
+/// NdkReserved belongs to the operating system: zero when an object is handed over, and nobody else's from then on
+/// (R-OBJ-04, R-OBJ-05). Here the operating system keeps a pattern in it, in every object of every test.
+inline constexpr std::uintptr_t kReservedWord = 0xa5a5a5a5a5a5a5a5;
+inline bool reserved_is(const NDK_OBJECT_HEADER& header, std::uintptr_t word) {
+  for (const PVOID each : header.NdkReserved.rf) {
+    if (reinterpret_cast<std::uintptr_t>(each) != word) return false;
+  }
+  return true;
+}
+inline void take_over(NDK_OBJECT_HEADER& header) {
+  EXPECT_TRUE(reserved_is(header, 0) || reserved_is(header, kReservedWord)) << "R-OBJ-04: not zero when handed over";
+  for (PVOID& each : header.NdkReserved.rf)
+    each = reinterpret_cast<PVOID>(kReservedWord);
+}
+
 /// Owns one NDK object; closes it and waits.
 template <class T>
 class Object {
  public:
   Object() = default;
-  explicit Object(T* object) : object_(object) {}
+  explicit Object(T* object) : object_(object) {
+    if (object_ != nullptr) take_over(object_->Header);
+  }
   Object(Object&& other) noexcept : object_(std::exchange(other.object_, nullptr)) {}
   Object& operator=(Object&& other) noexcept {
     close();
@@ -137,8 +154,7 @@ class Object {
   void close() {
     if (object_ == nullptr) return;
     Request request;
-    T* object = std::exchange(object_, nullptr);
-    const NTSTATUS status = request.finish(closer(object)(&object->Header, &Request::closed, &request));
+    const NTSTATUS status = request.finish(begin_close(request));
     EXPECT_EQ(status, STATUS_SUCCESS) << "R-CLS-01";
   }
   /// The caller closes it.
@@ -146,6 +162,7 @@ class Object {
   /// Without waiting; `request` outlives it.
   NTSTATUS begin_close(Request& request) {
     T* object = std::exchange(object_, nullptr);
+    EXPECT_TRUE(reserved_is(object->Header, kReservedWord)) << "R-OBJ-04: written by somebody else";
     return closer(object)(&object->Header, &Request::closed, &request);
   }
 
