@@ -26,7 +26,9 @@ expected<Address, IoError> source_for(const Address& remote) noexcept {
   const SocketAddress target(remote.with_port(remote.port != 0 ? remote.port : 9));
   const long connected = sys::connect(fd.get(), target.get(), target.size());
   if (connected < 0) return unexpected(to_io_error(-connected, Call::connect));
-  return local_name(fd.get()).with_port(0);
+  const auto name = local_name(fd.get());
+  if (!name) return unexpected(name.error());
+  return name->with_port(0);
 }
 
 bool is_same_host(const Address& local, const Address& remote) noexcept {

@@ -74,8 +74,10 @@ expected<OwnedInterface<io::ByteStream>, IoError> Network::connect(const Address
     if (is_about_our_end(error)) return unexpected(error);
   }
 
-  const Address name = local.is_wildcard() && !failed ? local_name(fd->get()) : local;
-  auto stream = make_interface<TcpStream>(static_cast<Processor&>(processor), sink, std::move(*fd), name, remote,
+  expected<Address, IoError> name = local;
+  if (local.is_wildcard() && !failed) name = local_name(fd->get());
+  if (!name) return unexpected(name.error());
+  auto stream = make_interface<TcpStream>(static_cast<Processor&>(processor), sink, std::move(*fd), *name, remote,
                                           same_host, TcpStream::Phase::connecting);
   if (stream == nullptr) return unexpected(IoError::no_resources);
   if (failed) {

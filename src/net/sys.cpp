@@ -105,6 +105,7 @@ long shutdown(int fd, int how) noexcept {
   return call(SYS_shutdown, fd, how);
 }
 long getsockname(int fd, sockaddr* address, socklen_t* size) noexcept {
+  if (fault_injected("getsockname")) return -ENOBUFS;
   return call(SYS_getsockname, fd, address, size);
 }
 long getsockopt(int fd, int level, int name, void* value, socklen_t* size) noexcept {

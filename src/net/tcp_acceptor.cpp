@@ -172,7 +172,14 @@ void TcpAcceptor::retry() noexcept {
 void TcpAcceptor::hand_over(Accepted accepted) noexcept {
   const int fd = accepted.fd.get();
   reset_on_close(fd, true);  // until it has an owner
-  const Address local = local_.is_wildcard() ? local_name(fd) : local_;
+  expected<Address, IoError> name = local_;
+  if (local_.is_wildcard()) name = local_name(fd);
+  if (!name) {
+    log(LogLevel::error, "listener %s: refused %s: %s", AddressText(local_).text, AddressText(accepted.peer).text,
+        io::to_string(name.error()));
+    return;
+  }
+  const Address local = *name;
   const Address peer = accepted.peer;
   const auto choice = sink_.choose_sink(local, peer);
   if (choice.sink == nullptr) return;

@@ -58,9 +58,10 @@ void reset_on_close(int fd, bool resets) noexcept {
   sys::setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
 }
 
-Address local_name(int fd) noexcept {
+expected<Address, IoError> local_name(int fd) noexcept {
   SocketAddress name;
-  if (sys::getsockname(fd, name.get(), name.size_in_out()) < 0) return {};
+  const long result = sys::getsockname(fd, name.get(), name.size_in_out());
+  if (result < 0) return unexpected(to_io_error(-result, Call::local));
   return name.address();
 }
 

@@ -25,6 +25,6 @@ expected<void, io::IoError> bind_exclusively(int fd, const Address& local) noexc
 void reset_on_close(int fd, bool resets) noexcept;
 
 /// The kernel's idea of our end.
-Address local_name(int fd) noexcept;
+expected<Address, io::IoError> local_name(int fd) noexcept;
 
 }  // namespace softndk::net

@@ -8,9 +8,10 @@
 //     ... what must hold after any of its calls has failed ...
 //   }
 //
-// The runs end when one has met no stack that is new, or when one has failed as a test; then the stack is printed, and
-// the command that has it fail again. SOFTNDK_FAIL_STACK=<id> runs that stack alone; SOFTNDK_LIST_STACKS=1 prints each
-// stack that fails in a line, for addr2line.
+// The runs end when one (or `quiet_runs` in a row, where threads make them differ) has met no stack that is new, or
+// when one has failed as a test; then the stack is printed, and the command that has it fail again.
+// SOFTNDK_FAIL_STACK=<id> runs that stack alone; SOFTNDK_LIST_STACKS=1 prints each stack that fails in a line, for
+// addr2line.
 #include <gtest/gtest.h>
 
 #include <cstdint>
@@ -59,6 +60,7 @@ class FaultStacks {
   };
 
   unsigned runs_max = 5000;
+  unsigned quiet_runs = 1;
 
  private:
   static bool hook(void* self, const char* what) noexcept;
@@ -75,6 +77,7 @@ class FaultStacks {
   CallStack failing_;  // of this run, if its depth is not 0
   std::uint64_t only_ = 0;
   unsigned runs_ = 0;
+  unsigned quiet_ = 0;  // runs in a row in which nothing failed
   bool list_ = false;
   unsigned sample_ = 1;  // sanitizer builds, being slow, fail every third stack
 };

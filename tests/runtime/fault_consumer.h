@@ -30,8 +30,8 @@ class Gate {
   bool open(const Sockaddr& at) {
     return went_well("NdkCreateListener", create(listener,
                                                  [&](auto... rest) {
-                                                   return adapter_->Dispatch->NdkCreateListener(
-                                                       adapter_, &Gate::raised, this, rest...);
+                                                   return adapter_->Dispatch->NdkCreateListener(adapter_, &Gate::raised,
+                                                                                                this, rest...);
                                                  })) &&
            went_well("NdkListen", ask([&](auto... rest) {
                        return listener.table()->NdkListen(listener.get(), at.get(), at.bytes, rest...);
@@ -109,10 +109,8 @@ class End {
   bool make() { return make(Shape()); }
   bool make(const Shape& shape) { return make_queues(shape) && make_region(shape.bytes) && make_qp(shape); }
   bool make_queues(const Shape& shape) {
-    return went_well("NdkCreatePd", create(pd,
-                                           [&](auto... rest) {
-                                             return adapter->Dispatch->NdkCreatePd(adapter, rest...);
-                                           })) &&
+    return went_well("NdkCreatePd",
+                     create(pd, [&](auto... rest) { return adapter->Dispatch->NdkCreatePd(adapter, rest...); })) &&
            went_well("NdkCreateCq", create(cq, [&](auto... rest) {
                        return adapter->Dispatch->NdkCreateCq(adapter, shape.cq_depth, &End::notified, this, nullptr,
                                                              rest...);
@@ -121,10 +119,8 @@ class End {
   bool make_region(std::size_t bytes) {
     memory.emplace(bytes);
     if (memory->mdl == nullptr) return false;  // IoAllocateMdl says no more than that
-    return went_well("NdkCreateMr", create(mr,
-                                           [&](auto... rest) {
-                                             return pd.table()->NdkCreateMr(pd.get(), FALSE, rest...);
-                                           })) &&
+    return went_well("NdkCreateMr",
+                     create(mr, [&](auto... rest) { return pd.table()->NdkCreateMr(pd.get(), FALSE, rest...); })) &&
            register_region();
   }
   bool register_region() {
@@ -139,8 +135,8 @@ class End {
   bool make_qp(const Shape& shape) {
     return went_well("NdkCreateQp", create(qp, [&](auto... rest) {
                        return pd.table()->NdkCreateQp(pd.get(), cq.get(), cq.get(), nullptr, shape.receive_depth,
-                                                      shape.initiator_depth, shape.sges, shape.sges,
-                                                      shape.inline_bytes, rest...);
+                                                      shape.initiator_depth, shape.sges, shape.sges, shape.inline_bytes,
+                                                      rest...);
                      }));
   }
   bool make_connector() {
@@ -155,6 +151,11 @@ class End {
     return connector.table()->NdkConnect(connector.get(), qp.get(), from.get(), from.bytes, to.get(), to.bytes, 4, 4,
                                          data.data(), static_cast<ULONG>(data.size()), &Request::completed, &request);
   }
+  NTSTATUS begin_connect(Request& request, NDK_SHARED_ENDPOINT* from, const Sockaddr& to, std::string_view data) {
+    return connector.table()->NdkConnectWithSharedEndpoint(connector.get(), qp.get(), from, to.get(), to.bytes, 4, 4,
+                                                           data.data(), static_cast<ULONG>(data.size()),
+                                                           &Request::completed, &request);
+  }
   bool complete() {
     const NTSTATUS status = ask([&](auto... rest) {
       return connector.table()->NdkCompleteConnect(connector.get(), &End::disconnected, this, rest...);
@@ -166,8 +167,8 @@ class End {
                                         &End::disconnected, this, &Request::completed, &request);
   }
   bool reject(std::string_view data = {}) {
-    return went_well("NdkReject", connector.table()->NdkReject(connector.get(), data.data(),
-                                                               static_cast<ULONG>(data.size())));
+    return went_well("NdkReject",
+                     connector.table()->NdkReject(connector.get(), data.data(), static_cast<ULONG>(data.size())));
   }
   bool query_data() {
     char room[512];
@@ -175,8 +176,8 @@ class End {
     ULONG limits[2];
     Sockaddr address;
     address.bytes = sizeof(address.value);
-    bool well = went_well("NdkGetConnectionData", connector.table()->NdkGetConnectionData(
-                                                      connector.get(), &limits[0], &limits[1], room, &bytes));
+    bool well = went_well("NdkGetConnectionData", connector.table()->NdkGetConnectionData(connector.get(), &limits[0],
+                                                                                          &limits[1], room, &bytes));
     well &= went_well("NdkGetLocalAddress",
                       connector.table()->NdkGetLocalAddress(connector.get(), address.room(), &address.bytes));
     address.bytes = sizeof(address.value);
@@ -334,11 +335,13 @@ class Link {
 
   /// As far as the peer's answer: the connect is out, the passive side has its connector or never will.
   void begin(std::string_view asked = {}) {
-    connect_returned = active.begin_connect(*connecting, from, at, asked);
+    connect_returned = over != nullptr ? active.begin_connect(*connecting, over, at, asked)
+                                       : active.begin_connect(*connecting, from, at, asked);
     passive.connector = gate.next([&] { return connect_returned != STATUS_PENDING || connecting->is_done(); });
   }
   bool finish_connect() {
-    const bool well = went_well("NdkConnect", connecting->finish(connect_returned));
+    const bool well = went_well(over != nullptr ? "NdkConnectWithSharedEndpoint" : "NdkConnect",
+                                connecting->finish(connect_returned));
     connecting.emplace();
     return well;
   }
@@ -374,6 +377,7 @@ class Link {
   Gate gate;
   End active, passive;
   Sockaddr from, at;
+  NDK_SHARED_ENDPOINT* over = nullptr;  ///< where to connect from, in place of `from`
 
  private:
   static void went_well_or_not(std::string_view function, NTSTATUS status) {

@@ -52,10 +52,10 @@ bool registrations(const Place& place) {
     MmBuildMdlForNonPagedPool(mdl);
     mdl->Next = std::exchange(chain, mdl);
   }
-  well = well && went_well("NdkRegisterMr", ask([&](auto... rest) {
-                             return end.mr.table()->NdkRegisterMr(end.mr.get(), chain, sizeof memory, kAllAccess,
-                                                                  rest...);
-                           }));
+  well =
+      well && went_well("NdkRegisterMr", ask([&](auto... rest) {
+                          return end.mr.table()->NdkRegisterMr(end.mr.get(), chain, sizeof memory, kAllAccess, rest...);
+                        }));
   end.mr.close();  // registered as it is
   while (chain != nullptr)
     IoFreeMdl(std::exchange(chain, chain->Next));
@@ -207,6 +207,34 @@ bool without_rtr(const Place& place) {
   return link.part() && well;
 }
 
+bool from_wildcard_to_wildcard(const Place& place) {
+  Link link(place, "0.0.0.0");
+  if (!link.make()) return false;
+  link.at = Sockaddr("127.0.0.1", link.at.port());
+  return link.establish() && link.active.query_data() && link.passive.query_data() && link.part();
+}
+
+bool over_a_shared_endpoint(const Place& place) {
+  const Sockaddr any("127.0.0.1");
+  Object<NDK_SHARED_ENDPOINT> endpoint;
+  const NTSTATUS created = create(endpoint, [&](auto... rest) {
+    return place.adapter->Dispatch->NdkCreateSharedEndpoint(place.adapter, any.get(), any.bytes, rest...);
+  });
+  if (!went_well("NdkCreateSharedEndpoint", created)) return false;
+  Link one(place), other(place);
+  one.over = other.over = endpoint.get();
+  bool well = one.make() && one.establish();
+  well = other.make() && other.establish() && well;  // the endpoint and the first bear a failure of the second
+  if (one.active.is_connected && one.passive.is_connected)
+    well = one.passive.receive(100) && one.active.send(100) && one.active.finish_requests() && well;
+  Request closing;
+  const NTSTATUS returned = endpoint.begin_close(closing);  // pends until its connectors are closed
+  one.active.leave();
+  other.active.leave();
+  EXPECT_EQ(closing.finish(returned), STATUS_SUCCESS);
+  return well;
+}
+
 bool deep_queues(const Place& place) {
   End end(place);
   End::Shape shape;
@@ -236,8 +264,7 @@ bool closed_half_connected(const Place& place) {
     NTSTATUS accept_returned = STATUS_CANCELLED;
     if (left == Left::abandoned) link.active.connector.close();
     if (left == Left::unanswered) link.passive.connector.close();
-    if (left >= Left::accept_pending && link.passive.connector)
-      accept_returned = link.passive.begin_accept(accepting);
+    if (left >= Left::accept_pending && link.passive.connector) accept_returned = link.passive.begin_accept(accepting);
     const bool connected = link.finish_connect();
     if (left == Left::accept_pending || !connected) link.passive.connector.close();
     if (left == Left::uncompleted) link.active.connector.close();
@@ -386,6 +413,8 @@ constexpr FaultScenario kScenarios[] = {
     {"MoreSendsThanCanBeParked", more_sends_than_can_be_parked},
     {"WithoutRtr", without_rtr, {"rtr", "never"}},
     {"VerifiedBeforePlaced", conversation, {"verify_before_place", "on"}},
+    {"FromWildcardToWildcard", from_wildcard_to_wildcard},
+    {"OverASharedEndpoint", over_a_shared_endpoint},
     {"DeepQueues", deep_queues},
     {"ClosedHalfConnected", closed_half_connected},
     {"ClosedAllAtOnce", closed_all_at_once},

@@ -1,23 +1,12 @@
 // Each fallible call of each scenario fails once for each distinct stack of calls that leads to it, in simulation and
 // with each completion policy. Whatever fails: a status of the function's table, everything given back, nobody waits
 // for ever, and the library works afterwards.
-#include "base/fault_stacks.h"
+#include "fault_balance.h"
 #include "fault_scenarios.h"
-#include "ntrt/pool.h"
 #include "stage.h"
 
 namespace softndk::stack {
 namespace {
-
-/// What must be the same before and after.
-struct Balance {
-  std::int64_t allocations = allocations_alive();
-  std::size_t pool_blocks = ntrt::pool_usage().blocks;
-  bool operator==(const Balance&) const = default;
-  friend std::ostream& operator<<(std::ostream& to, const Balance& balance) {
-    return to << balance.allocations << " allocations, " << balance.pool_blocks << " pool blocks";
-  }
-};
 
 /// Each stack fails in each of these worlds.
 struct Weather {
@@ -73,17 +62,18 @@ TEST_P(EachStackFails, Once) {
     while (stacks.next_run()) {
       const Balance before;
       bool went_through = false;
-      run_in_simulation(weather, policy, scenario.setting, [&](const io::World& world, runtime::Configuration& configuration) {
-        auto runtime = runtime::Runtime::start(world, configuration);
-        ASSERT_TRUE(runtime);
-        {
-          OpenAdapter adapter(1);
-          ASSERT_EQ(adapter.status, STATUS_SUCCESS);
-          const test::FaultStacks::Injection injection(stacks);
-          went_through = scenario.run({1, adapter.adapter});
-        }
-        require_it_works(weather);
-      });
+      run_in_simulation(weather, policy, scenario.setting,
+                        [&](const io::World& world, runtime::Configuration& configuration) {
+                          auto runtime = runtime::Runtime::start(world, configuration);
+                          ASSERT_TRUE(runtime);
+                          {
+                            OpenAdapter adapter(1);
+                            ASSERT_EQ(adapter.status, STATUS_SUCCESS);
+                            const test::FaultStacks::Injection injection(stacks);
+                            went_through = scenario.run({1, adapter.adapter});
+                          }
+                          require_it_works(weather);
+                        });
       EXPECT_EQ(Balance(), before) << "something leaks";
       if (!stacks.failed_now() && weather.connections_last) {
         EXPECT_TRUE(went_through) << "it does not go well although nothing fails";
@@ -93,7 +83,7 @@ TEST_P(EachStackFails, Once) {
     failed += stacks.failed();
     if (HasFailure()) return;
   }
-  RecordProperty("stacks_failed", static_cast<int>(failed));
+  FailedStacks::record(failed);
 }
 
 /// "mixed" for "mixed(7)".
@@ -144,7 +134,7 @@ TEST_P(EachStackOfAStartFails, Once) {
     }
   }
   EXPECT_GT(stacks.failed(), 20u);
-  RecordProperty("stacks_failed", static_cast<int>(stacks.failed()));
+  FailedStacks::record(stacks.failed());
 }
 
 std::string name_of_start(const testing::TestParamInfo<StartCase>& each) {
@@ -156,25 +146,6 @@ INSTANTIATE_TEST_SUITE_P(InSimulation, EachStackOfAStartFails,
                          testing::Combine(testing::ValuesIn(kPolicies),
                                           testing::Values(Shortage::once, Shortage::stays)),
                          name_of_start);
-
-/// Prints, at the end of all, how many stacks failed: the number of the record.
-class Total final : public testing::Environment {
- public:
-  void TearDown() override {
-    const auto& unit = *testing::UnitTest::GetInstance();
-    int total = 0;
-    for (int i = 0; i < unit.total_test_suite_count(); ++i) {
-      const auto& suite = *unit.GetTestSuite(i);
-      for (int k = 0; k < suite.total_test_count(); ++k) {
-        const auto& result = *suite.GetTestInfo(k)->result();
-        for (int p = 0; p < result.test_property_count(); ++p)
-          total += std::atoi(result.GetTestProperty(p).value());
-      }
-    }
-    std::printf("%d stacks failed\n", total);
-  }
-};
-const auto* const g_total = testing::AddGlobalTestEnvironment(new Total);
 
 }  // namespace
 }  // namespace softndk::stack
