@@ -57,15 +57,15 @@ class Instance {
   NDIS_STATUS start_telling() noexcept SOFTNDK_EXCLUDES(mutex_) {
     MutexLock lock(mutex_);
     if (telling_ || told_ == wanted_) return NDIS_STATUS_SUCCESS;
-    Owned<ntrt::SystemThread> thread = try_make<ntrt::SystemThread>();
-    if (thread == nullptr) return NDIS_STATUS_RESOURCES;
-    teller_ = std::move(thread);
-    telling_ = true;
-    if (teller_->start(
-            "ndk state", [](void* self) noexcept { static_cast<Instance*>(self)->tell(); }, this)) {
-      return NDIS_STATUS_SUCCESS;
-    }
-    telling_ = false;
+    teller_ = try_make<ntrt::SystemThread>();
+    // The thread takes the lock first of all, and so finds what follows done.
+    telling_ =
+        teller_ != nullptr && teller_->start(
+                                  "ndk state", [](void* self) noexcept { static_cast<Instance*>(self)->tell(); }, this);
+    if (telling_) return NDIS_STATUS_SUCCESS;
+    teller_ = nullptr;
+    wanted_ = told_;  // a set that fails changes nothing (R-OID-04)
+    adapter.set_enabled(told_);
     return NDIS_STATUS_RESOURCES;
   }
 

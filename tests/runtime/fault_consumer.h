@@ -157,14 +157,20 @@ class End {
                                                            &Request::completed, &request);
   }
   bool complete() {
+    const auto* table = connector.table();
     const NTSTATUS status = ask([&](auto... rest) {
-      return connector.table()->NdkCompleteConnect(connector.get(), &End::disconnected, this, rest...);
+      return wants_reason ? table->NdkCompleteConnectEx(connector.get(), &End::disconnected_because, this, rest...)
+                          : table->NdkCompleteConnect(connector.get(), &End::disconnected, this, rest...);
     });
     return is_connected = went_well("NdkCompleteConnect", status);
   }
   NTSTATUS begin_accept(Request& request, std::string_view data = {}) {
-    return connector.table()->NdkAccept(connector.get(), qp.get(), 4, 4, data.data(), static_cast<ULONG>(data.size()),
-                                        &End::disconnected, this, &Request::completed, &request);
+    const auto* table = connector.table();
+    const auto bytes = static_cast<ULONG>(data.size());
+    return wants_reason ? table->NdkAcceptEx(connector.get(), qp.get(), 4, 4, data.data(), bytes,
+                                             &End::disconnected_because, this, &Request::completed, &request)
+                        : table->NdkAccept(connector.get(), qp.get(), 4, 4, data.data(), bytes, &End::disconnected,
+                                           this, &Request::completed, &request);
   }
   bool reject(std::string_view data = {}) {
     return went_well("NdkReject",
@@ -243,11 +249,13 @@ class End {
   bool same(const End& other, std::size_t bytes) const { return memory->same(*other.memory, bytes); }
 
   static VOID disconnected(PVOID context) { ++static_cast<End*>(context)->disconnects; }
+  static VOID disconnected_because(PVOID context, ULONG) { disconnected(context); }
 
   NDK_ADAPTER* adapter;
   Event told;
   std::atomic<int> disconnects{0};
   bool is_connected = false;
+  bool wants_reason = false;  ///< NdkAcceptEx and NdkCompleteConnectEx
   std::optional<Memory> memory;
   Object<NDK_PD> pd;
   Object<NDK_CQ> cq;

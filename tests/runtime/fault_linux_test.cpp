@@ -1,6 +1,6 @@
-// The same on Linux: the system calls of sockets, threads and interfaces, and the C interface, each failing once for each
-// distinct stack of calls. One process, real loopback sockets, real time: so the settings bound every wait, and what is
-// met differs a little from run to run.
+// The same on Linux: the system calls of sockets, threads and interfaces, and the C interface, each failing once for
+// each distinct stack of calls. One process, real loopback sockets, real time: so the settings bound every wait, and
+// what is met differs a little from run to run.
 #include "fault_balance.h"
 #include "fault_scenarios.h"
 #include "softndk/softndk.h"
@@ -9,9 +9,12 @@
 namespace softndk::stack {
 namespace {
 
-constexpr Setting kBrief[] = {{"connect_timeout_ms", "400"},    {"rtr_timeout_ms", "400"},
-                              {"request_timeout_ms", "200"},    {"disconnect_timeout_ms", "200"},
-                              {"no_receive_timeout_ms", "200"}, {"processors", "2"},
+constexpr Setting kBrief[] = {{"connect_timeout_ms", "400"},
+                              {"rtr_timeout_ms", "400"},
+                              {"request_timeout_ms", "200"},
+                              {"disconnect_timeout_ms", "200"},
+                              {"no_receive_timeout_ms", "200"},
+                              {"processors", "2"},
                               {"spin_us", "0"}};
 
 runtime::SettingValues brief_values(const char* policy) {

@@ -308,6 +308,7 @@ bool one_side_leaves(const Place& place) {
   bool well = true;
   for (const bool gracefully : {true, false}) {
     Link link(place);
+    link.active.wants_reason = link.passive.wants_reason = !gracefully;
     if (!link.make() || !link.establish()) return false;
     well &= link.passive.receive(100) && link.passive.receive(100);
     well &= link.active.send(100);
@@ -374,6 +375,8 @@ struct ADriver {
     block = ExAllocatePool2(POOL_FLAG_NON_PAGED, 5000, 'tluF');
     if (block == nullptr) return STATUS_INSUFFICIENT_RESOURCES;
     NTSTATUS status = STATUS_INSUFFICIENT_RESOURCES;
+    if (PVOID memory = NdisAllocateMemoryWithTagPriority(nullptr, 100, 'tluF', NormalPoolPriority))
+      NdisFreeMemory(memory, 0, 0);
     PIO_WORKITEM item = IoAllocateWorkItem(reinterpret_cast<PDEVICE_OBJECT>(driver));
     HANDLE handle = nullptr;
     if (item != nullptr)

@@ -147,5 +147,48 @@ INSTANTIATE_TEST_SUITE_P(InSimulation, EachStackOfAStartFails,
                                           testing::Values(Shortage::once, Shortage::stays)),
                          name_of_start);
 
+/// OID_NDK_SET_STATE for an adapter that nobody has open, and what follows from it. True: it was done.
+bool switch_ndk(NET_IFINDEX index, bool on) {
+  BOOLEAN state = on ? TRUE : FALSE;
+  const NDIS_STATUS status = ntrt::ndis_oid_set(index, OID_NDK_SET_STATE, &state, 1).status;
+  if (!went_well("an OID", static_cast<NTSTATUS>(status))) return false;
+  const auto wanted = on ? ntrt::NdkState::enabled : ntrt::NdkState::disabled;
+  ntrt::AdapterSummary summary;
+  for (int i = 0; i < 10'000; ++i) {  // NDIS is told on another thread (R-PNP-05)
+    EXPECT_TRUE(ntrt::ndis_find_adapter(index, summary));
+    if (summary.ndk == wanted) return true;
+    pause_ms(1);
+  }
+  ADD_FAILURE() << "the state was never reached";
+  return false;
+}
+
+TEST(R_OID_04, ASwitchThatFailsChangesNothing) {
+  constexpr NET_IFINDEX kIndex = 2;
+  const Weather weather = weathers().front();
+  test::FaultStacks stacks;
+  while (stacks.next_run()) {
+    run_in_simulation(weather, "default", {}, [&](const io::World& world, runtime::Configuration& configuration) {
+      auto runtime = runtime::Runtime::start(world, configuration);
+      ASSERT_TRUE(runtime);
+      bool is_off = false;
+      bool is_on = false;
+      {
+        const test::FaultStacks::Injection injection(stacks);
+        is_off = switch_ndk(kIndex, false);
+        if (is_off) is_on = switch_ndk(kIndex, true);
+      }
+      EXPECT_TRUE(stacks.failed_now() || (is_off && is_on));
+      OpenAdapter adapter(kIndex);
+      EXPECT_EQ(adapter.status == STATUS_SUCCESS, !is_off || is_on) << std::hex << adapter.status;
+      adapter.close();
+      EXPECT_TRUE(is_on || (switch_ndk(kIndex, false) && switch_ndk(kIndex, true)));
+      require_it_works(weather);
+    });
+  }
+  EXPECT_GT(stacks.failed(), 3u) << "for each switch a thread and its parts";
+  FailedStacks::record(stacks.failed());
+}
+
 }  // namespace
 }  // namespace softndk::stack
