@@ -208,7 +208,8 @@ iwarp::RxTarget::Verdict Receiver::begin_send(const Segment& segment, TerminateC
     why = terminate_code::kInvalidateUnknownStag;
     return Verdict::reject;
   }
-  if (segment.first && !open_send(segment)) return Verdict::stall;
+  // After a stall the same octets are looked at again: a Send that has its place keeps it.
+  if (segment.first && send_sink_ == SendSink::none && !open_send(segment)) return Verdict::stall;
   if (send_sink_ == SendSink::parked && !parking_.grow_newest(end)) {
     attention_.store(true);
     look_at_parked();  // a receive may have come just before: it then takes what is here and the rest

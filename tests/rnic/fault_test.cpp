@@ -129,5 +129,50 @@ TEST(R_CNCT_20, ASendThatCannotBeParkedIsWaitedForNoLongerThanAnother) {
       5);
 }
 
+// A Send that had its place among the parked ones, and no memory for its octets, was looked at again when a receive
+// came, and took a second place: later Sends were delivered in its stead, and the last of them into a receive that was
+// not there. Found by ManyFaultsAtOnce of tests/runtime, seed 195.
+TEST(R_CNCT_20, ParkedSendsArriveOnceAndInOrderWhateverWasShort) {
+  sim::for_each_seed(30, [](std::uint64_t seed) {
+    sim::World simulation(seed);
+    const sim::Result result = simulation.run([&] {
+      io::World world = simulation.view();
+      auto device = make_device(world);
+      Host host(world, *device);
+      Peer active(world, *device);
+      Peer passive(world, *device);
+      establish(host, active, passive, host.listen());
+      if (testing::Test::HasFatalFailure()) return;
+      constexpr std::uint32_t kSends = 6;
+      constexpr std::uint32_t kBytes = 1000;
+      Buffer words(*active.pd, kSends * kBytes, kAllRights);
+      Buffer heard(*passive.pd, kSends * kBytes, kAllRights, 0x9000000);
+      words.fill(9);
+      {
+        const Shortage shortage(1 + seed % 8);
+        for (std::uint32_t i = 0; i < kSends; ++i)
+          ASSERT_TRUE(active.post(rdma::Operation::send, words, i * kBytes, kBytes));
+        const io::TimeNs until_ns = world.clock.now_ns() + 20 * io::kMillisecond;
+        while (world.clock.now_ns() < until_ns)  // all that can be parked is
+          world.executor.park(until_ns);
+      }
+      for (std::uint32_t i = 0; i < kSends; ++i) {
+        ASSERT_TRUE(passive.receive(heard, i * kBytes, kBytes, 100 + i));
+        const auto got = passive.wait_completion();
+        ASSERT_TRUE(got);
+        EXPECT_EQ(got->status, WorkStatus::success);
+        EXPECT_EQ(got->bytes, kBytes);
+      }
+      EXPECT_EQ(heard.content(), words.content());
+      active.close_connection();
+      passive.close_connection();
+      active.close_all();
+      passive.close_all();
+      host.close();
+    });
+    ASSERT_EQ(result, sim::Result::completed) << simulation.report();
+  });
+}
+
 }  // namespace
 }  // namespace softndk::rnic::test

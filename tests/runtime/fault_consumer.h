@@ -205,8 +205,8 @@ class End {
     const NDK_SGE to = sge(offset, bytes);
     return note("NdkReceive", "a receive's result", false, qp.table()->NdkReceive(qp.get(), context(), &to, 1));
   }
-  bool send(std::size_t bytes, ULONG flags = 0) {
-    const NDK_SGE from = sge(0, bytes);
+  bool send(std::size_t bytes, ULONG flags = 0, std::size_t offset = 0) {
+    const NDK_SGE from = sge(offset, bytes);
     return note("NdkSend", "a send's result", is_silent(flags),
                 qp.table()->NdkSend(qp.get(), context(), &from, 1, flags));
   }
