@@ -120,7 +120,7 @@ class EndpointTable {
 
   /// Takes `wanted` for a new endpoint and calls `use(Endpoint&) -> expected<void, io::IoError>`, which binds a socket
   /// to it. Port 0: those of the range are tried from a random one on until `use` does not find it taken (R-ADR-04,
-  /// R-SEP-02, C-98). On failure nothing is taken.
+  /// R-SEP-02, R-CNCT-06, C-98). On failure nothing is taken.
   template <class Use>
   expected<EndpointRef, rdma::CmStatus> take(const Address& wanted, Use use) noexcept {
     if (!is_ours(wanted)) return unexpected(rdma::CmStatus::address_not_local);
@@ -130,7 +130,10 @@ class EndpointTable {
     for (std::uint32_t i = 0; i < ports; ++i) {
       const auto port = static_cast<std::uint16_t>(ports_.first + (start + i) % ports);
       auto taken = take_port(wanted.with_port(port), use);
-      if (taken || taken.error() != rdma::CmStatus::address_in_use) return taken;
+      if (taken) return taken;
+      // The latter: TCP has not forgotten the last connection from there to this peer.
+      if (taken.error() != rdma::CmStatus::address_in_use && taken.error() != rdma::CmStatus::already_connected)
+        return taken;
     }
     return unexpected(rdma::CmStatus::no_free_port);
   }

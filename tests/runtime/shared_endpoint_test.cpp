@@ -230,6 +230,52 @@ TEST(R_CONN_24, OverASharedEndpointAfterAFailureTheConnectorMayConnectAgain) {
   });
 }
 
+TEST(R_CNCT_05, AfterItsEndThePairMayBeConnectedAgain) {
+  everywhere([](Stage& stage) {  // TCP's TIME_WAIT is no obstacle between ends that send time stamps, as Linux does
+    Endpoint endpoint;
+    ASSERT_EQ(stage.adapter->shared_endpoint(endpoint, Sockaddr("127.0.0.1")), STATUS_SUCCESS);
+    Door door(*stage.adapter);
+    ASSERT_EQ(door.listen(Sockaddr("127.0.0.1")), STATUS_SUCCESS);
+    for (int i = 0; i < 3; ++i) {
+      Side active(*stage.adapter), passive(*stage.adapter);
+      Request connecting, accepting, leaving;
+      const NTSTATUS connect_returned = active.begin_connect(connecting, endpoint, door.address());
+      passive.connector = door.next();
+      const NTSTATUS accept_returned = passive.begin_accept(accepting);
+      ASSERT_EQ(connecting.finish(connect_returned), STATUS_SUCCESS) << i;
+      ASSERT_EQ(active.complete(), STATUS_SUCCESS);
+      ASSERT_EQ(accepting.finish(accept_returned), STATUS_SUCCESS);
+      const NTSTATUS leave_returned = active.begin_disconnect(leaving);
+      EXPECT_EQ(passive.disconnect(), STATUS_SUCCESS);
+      EXPECT_EQ(leaving.finish(leave_returned), STATUS_SUCCESS);
+    }
+  });
+}
+
+TEST(R_EP_01, AListenersAddressIsTakenWhileAnAcceptedConnectorLives) {
+  everywhere([](Stage& stage) {
+    Pair pair(stage);
+    Pair other(stage);
+    ASSERT_TRUE(pair.establish());
+    other.at = pair.at;  // two connectors of one listener
+    Request connecting;
+    const NTSTATUS returned = other.active.begin_connect(connecting, other.from, pair.at);
+    other.passive.connector = pair.door.next();
+    const NTSTATUS accept_returned = other.passive.begin_accept(other.accepting);
+    ASSERT_EQ(connecting.finish(returned), STATUS_SUCCESS);
+    ASSERT_EQ(other.active.complete(), STATUS_SUCCESS);
+    ASSERT_EQ(other.accepting.finish(accept_returned), STATUS_SUCCESS);
+    Request closing;
+    const NTSTATUS closing_returned = pair.door.listener.begin_close(closing);
+    expect_taken(stage, pair.at);
+    pair.passive.connector.close();
+    expect_taken(stage, pair.at);
+    other.passive.connector.close();
+    EXPECT_EQ(closing.finish(closing_returned), STATUS_SUCCESS);
+    expect_free(stage, pair.at);
+  });
+}
+
 TEST(R_EP_02, AnAddressIsTakenWhoeverHoldsIt) {
   everywhere([](Stage& stage) {
     Endpoint endpoint;
