@@ -288,11 +288,17 @@ void Connection::write_terminate(iwarp::TerminateCode code, const iwarp::Handsha
   iwarp::GatherList list(spans, arena);
   iwarp::TxFramer framer(agreed.crc, agreed.markers_to_send);
   framer.append_terminate(iwarp::make_terminate(code), list);
+  write_fpdu(list);
+}
+
+void Connection::write_fpdu(const iwarp::GatherList& fpdu) noexcept {
   std::size_t bytes = 0;
-  for (const ConstIoSpan& span : list.spans()) {
+  for (const ConstIoSpan& span : fpdu.spans()) {
     std::memcpy(handshake_->out + bytes, span.data, span.size);
     bytes += span.size;
   }
+  context_.counters.out_octets.fetch_add(bytes, std::memory_order_relaxed);
+  context_.counters.out_frames.fetch_add(1, std::memory_order_relaxed);
   frame_left_ = Bytes(handshake_->out, bytes);
   write_frame();
 }

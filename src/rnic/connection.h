@@ -173,6 +173,8 @@ class Connection final : public ListLink, public rdma::Connection, public Accept
   void write_terminate(iwarp::TerminateCode code, const iwarp::HandshakeResult& agreed) noexcept;
   /// The stream exists, until on_closed().
   void note_stream(const Address& local, const Address& remote) noexcept SOFTNDK_EXCLUDES(mutex_);
+  /// One FPDU from outside the transmitter, which has not begun.
+  void write_fpdu(const iwarp::GatherList& fpdu) noexcept;
   void keep_peer_data(Bytes data) noexcept SOFTNDK_EXCLUDES(mutex_);
   iwarp::HandshakeSettings handshake_settings() const noexcept;
 

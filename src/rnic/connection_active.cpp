@@ -180,13 +180,7 @@ void Connection::give_up_accepted() noexcept {
     iwarp::TxFramer framer(agreed.crc, agreed.markers_to_send);
     iwarp::TxSequence sequence;
     iwarp::append_rtr(agreed.rtr_to_send, sequence, framer, list);
-    std::size_t bytes = 0;
-    for (const ConstIoSpan& span : list.spans()) {
-      std::memcpy(handshake_->out + bytes, span.data, span.size);
-      bytes += span.size;
-    }
-    frame_left_ = Bytes(handshake_->out, bytes);
-    write_frame();
+    write_fpdu(list);
     return begin_ending(Ending::orderly);
   }
   write_terminate(iwarp::terminate_code::kMpaLocalCatastrophic, agreed);
