@@ -137,6 +137,12 @@ RxStream::End RxStream::on_end() const noexcept {
   return between || phase_ == Phase::terminated ? End::graceful : End::lost;
 }
 
+std::uint32_t RxStream::unplaced_bytes() const noexcept {
+  const bool within = phase_ == Phase::payload || phase_ == Phase::trailer || phase_ == Phase::place;
+  if (!within || kind_ != Kind::segment) return 0;
+  return payload_bytes_ - (settings_.verify_before_place.empty() ? payload_have_ : placed_);
+}
+
 // Octets of one input are hashed in as few runs as possible: header and payload of a small FPDU in one.
 void RxStream::hash_until(const std::uint8_t* end) noexcept {
   if (settings_.crc && end != crc_from_) crc_.update({crc_from_, end});

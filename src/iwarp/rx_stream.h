@@ -70,6 +70,8 @@ class RxStream {
 
   /// FPDUs whose end was reached, good or not.
   std::uint64_t fpdus() const noexcept { return fpdus_; }
+  /// Of the payload of the segment that begin_segment() was last told of: octets that are not in their place yet.
+  std::uint32_t unplaced_bytes() const noexcept;
 
  private:
   enum class Phase : std::uint8_t { header, begin, payload, trailer, place, deliver, failed, terminated };

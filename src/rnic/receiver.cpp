@@ -541,11 +541,13 @@ bool Receiver::move_to_receive(ParkingLot::Message& message) noexcept {
   ReceiveRecord& record = *queue_.front();
   iwarp::Segment header = message.header;
   const bool complete = message.complete;
+  // There is room for all of the segment that comes in now, but not yet all of it.
+  const std::uint32_t arrived = complete ? message.bytes : message.bytes - rx_->unplaced_bytes();
   std::uint32_t moved = 0;
   WorkStatus fault = message.bytes > record.length_bytes ? WorkStatus::receive_too_small : WorkStatus::success;
-  while (fault == WorkStatus::success && moved < message.bytes) {
+  while (fault == WorkStatus::success && moved < arrived) {
     IoSpan spans[iwarp::RxStream::kMapSpansMax];
-    const std::size_t count = map_sges(record.sges(), moved, message.bytes - moved, spans);
+    const std::size_t count = map_sges(record.sges(), moved, arrived - moved, spans);
     if (count == 0) fault = WorkStatus::local_access;
     for (std::size_t i = 0; i < count; ++i) {
       std::memcpy(spans[i].data, message.data + moved, spans[i].size);

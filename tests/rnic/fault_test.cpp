@@ -114,7 +114,7 @@ TEST(R_CNCT_20, ASendThatCannotBeParkedIsWaitedForNoLongerThanAnother) {
         if (testing::Test::HasFatalFailure()) return;
         Buffer words(*active.pd, 100, kAllRights);
         {
-          Shortage shortage(1);
+          Shortage shortage(1, "allocate");
           ASSERT_TRUE(active.post(rdma::Operation::send, words, 0, 100));
           EXPECT_TRUE(passive.wait_peer_disconnect());
           EXPECT_FALSE(passive.was_graceful);

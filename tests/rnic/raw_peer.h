@@ -2,6 +2,7 @@
 // A peer that speaks the wire by hand, rightly or wrongly, to one software RNIC of ours over any world's network.
 #include <memory>
 #include <optional>
+#include <string_view>
 #include <vector>
 
 #include "iwarp/mpa_frame.h"
@@ -60,10 +61,12 @@ bool eventually(io::World& world, Condition condition) {
 /// While it lives, the n-th fallible call fails.
 class Shortage {
  public:
-  explicit Shortage(std::uint64_t nth) : nth_(nth) {
+  /// `only`: calls of other names neither fail nor count.
+  explicit Shortage(std::uint64_t nth, std::string_view only = {}) : nth_(nth), only_(only) {
     set_fault_hook(
-        [](void* self, const char*) noexcept {
+        [](void* self, const char* what) noexcept {
           auto* shortage = static_cast<Shortage*>(self);
+          if (!shortage->only_.empty() && shortage->only_ != what) return false;
           return shortage->calls_.fetch_add(1) + 1 == shortage->nth_;
         },
         this);
@@ -73,6 +76,7 @@ class Shortage {
 
  private:
   std::uint64_t nth_;
+  std::string_view only_;
   std::atomic<std::uint64_t> calls_{0};
 };
 
