@@ -123,7 +123,7 @@ void Transmitter::take_attachment() noexcept {
   rtr_due_ = attachment_.rtr;
   read_limit_ = attachment_.outbound_read_limit;
   segment_bytes_ = static_cast<std::uint32_t>(stream_->segment_bytes());
-  gate_open_ = blocked_ = false;
+  gate_open_ = blocked_ = spoken_ = false;
 }
 
 // ---- writing
@@ -154,6 +154,7 @@ bool Transmitter::write_batch() noexcept {
 }
 
 void Transmitter::batch_written() noexcept {
+  spoken_ = true;
   context_.counters.out_frames.fetch_add(std::exchange(frames_in_batch_, 0), std::memory_order_relaxed);
   for (unsigned i = 0; i < batch_pin_count_; ++i)
     batch_pins_[i].release();
@@ -314,6 +315,11 @@ bool Transmitter::start_record(SendRecord& record) noexcept {
 Transmitter::Append Transmitter::append_read(SendRecord& record) noexcept {
   if (record.length_bytes == 0) {
     // Nothing to fetch: completed here, in its turn (spec/iwarp.md 6.5 item 4 says why it stays off the wire).
+    if (!spoken_ && frames_in_batch_ == 0) {
+      // But without an RTR the peer's FPDUs wait for our first one, which its consumer need not know (R-CNCT-19).
+      iwarp::append_rtr(iwarp::Rtr::write, sequence_, *framer_, *batch_);
+      ++frames_in_batch_;
+    }
     record.read_state.store(ReadState::done);
     built_ = RecordRing::after(built_, record.header);
     if (batch_->empty()) {

@@ -186,6 +186,7 @@ class Transmitter {
   bool aligned_ SOFTNDK_GUARDED_BY(ownership_) = true;
   bool markers_ SOFTNDK_GUARDED_BY(ownership_) = false;
   bool gate_open_ SOFTNDK_GUARDED_BY(ownership_) = false;
+  bool spoken_ SOFTNDK_GUARDED_BY(ownership_) = false;   // an FPDU of ours has gone out
   bool blocked_ SOFTNDK_GUARDED_BY(ownership_) = false;  // TCP is full; a write event is armed
   bool flushed_ SOFTNDK_GUARDED_BY(ownership_) = false;
   bool stopped_ SOFTNDK_GUARDED_BY(ownership_) = false;

@@ -256,6 +256,24 @@ TEST(R_CNCT_19, EitherSideMaySendAsSoonAsItsOwnEndStands) {
   });
 }
 
+// Found by seed 51014 of the workload: such a Read stays off the wire, and the peer waited for the first FPDU for ever.
+TEST(R_CNCT_19, AZeroLengthReadAsTheFirstRequestLetsThePeerSendToo) {
+  everywhere(
+      [](Stage& stage) {
+        Pair pair(stage);
+        Region here(pair.active.pd.get(), 64);
+        Region there(pair.passive.pd.get(), 64);
+        ASSERT_EQ(pair.active.receive(here.all()), STATUS_SUCCESS);
+        ASSERT_TRUE(pair.establish());
+        ASSERT_EQ(pair.passive.send(there.all()), STATUS_SUCCESS);
+        ASSERT_EQ(pair.active.read(here.sge(0, 0), 0, 0), STATUS_SUCCESS);
+        EXPECT_EQ(pair.active.next_status(), STATUS_SUCCESS);
+        EXPECT_EQ(pair.active.next_status(), STATUS_SUCCESS);
+        EXPECT_EQ(pair.passive.next_status(), STATUS_SUCCESS);
+      },
+      {{"rtr", "never"}});
+}
+
 TEST(R_CNCT_20, ASendMayComeBeforeTheReceive) {
   everywhere([](Stage& stage) {
     Pair pair(stage);
