@@ -24,6 +24,7 @@ World::~World() = default;
 bool World::fails(void* context, const char*) noexcept {
   HiddenFromTsan hidden;
   auto& world = *static_cast<World*>(context);
+  if (world.failures_suspended_) return false;
   const Options& options = world.core_.options;
   const std::uint64_t call = ++world.fallible_calls_;
   if (call != options.fail_nth_call && !world.core_.failures.happens(options.fail_call)) return false;

@@ -59,6 +59,8 @@ class World {
   /// How many calls that can fail were made in runs with Options::fail_nth_call or fail_call set: a loop over
   /// fail_nth_call has met every failure when this stays below it.
   std::uint64_t fallible_calls() const { return fallible_calls_; }
+  /// While true none fails, nor counts: for what belongs to the test and not to what it tests.
+  void suspend_failures(bool suspended) { failures_suspended_ = suspended; }
 
  private:
   static bool fails(void* world, const char* what) noexcept;
@@ -69,6 +71,7 @@ class World {
   Executor executor_;
   Network network_;
   std::uint64_t fallible_calls_ = 0;
+  bool failures_suspended_ = false;
 };
 
 }  // namespace softndk::sim

@@ -1,0 +1,99 @@
+#include "workload/pump.h"
+
+#include <algorithm>
+
+#include "workload/side.h"
+#include "workload/verdict.h"
+
+namespace softndk::workload {
+
+Pump::Pump(unsigned number, const SidePlan& plan)
+    : cq("CQ", "NdkCreateCq", "NdkCloseCq", number, *this), polled_(plan.polled), extended_(plan.extended) {
+  set_style(plan.style == Style::thread ? Style::dpc : plan.style);
+}
+
+void Pump::create(NDK_ADAPTER* adapter, ULONG depth) {
+  cq.make([&](auto... rest) {
+    return adapter->Dispatch->NdkCreateCq(adapter, depth, &Pump::notified, this, nullptr, rest...);
+  });
+}
+
+void Pump::drain_for(Side& side) {
+  side.drains = this;
+  side.drain = Side::Drain::wanted;
+  kick_strand();
+}
+
+void Pump::close() {
+  if (!close_wanted_.exchange(true)) kick_strand();
+}
+
+void Pump::kick() {
+  kick_strand();
+  if (owner != nullptr) owner->kick();
+}
+
+VOID Pump::notified(PVOID context, NTSTATUS status) {
+  auto& self = *static_cast<Pump*>(context);
+  const Inside inside(self.cq.node, "CqNotification");
+  if (self.in_notification_.exchange(true)) fail("CQ %u: two notifications at once (R-ARM-04)", self.cq.node.number());
+  if (!self.armed_.exchange(false)) fail("CQ %u: a notification without an arm (R-ARM-03)", self.cq.node.number());
+  if (status != STATUS_SUCCESS) fail("CQ %u: it says %s, and is large enough", self.cq.node.number(), name_of(status));
+  self.kick_strand();
+  self.in_notification_ = false;
+}
+
+void Pump::take_all() {
+  constexpr ULONG kBatch = 3;
+  for (;;) {
+    ULONG count = 0;
+    NDK_RESULT_EX results[kBatch];
+    if (extended_) {
+      count = cq.get()->Dispatch->NdkGetCqResultsEx(cq.get(), results, kBatch);
+    } else {
+      NDK_RESULT plain[kBatch];
+      count = cq.get()->Dispatch->NdkGetCqResults(cq.get(), plain, kBatch);
+      for (ULONG i = 0; i < count && i < kBatch; ++i) {
+        results[i] = {};
+        results[i].Status = plain[i].Status;
+        results[i].BytesTransferred = plain[i].BytesTransferred;
+        results[i].QPContext = plain[i].QPContext;
+        results[i].RequestContext = plain[i].RequestContext;
+      }
+    }
+    if (count > kBatch) fail("CQ %u: %u results in an array of %u", cq.node.number(), count, kBatch);
+    for (ULONG i = 0; i < count; ++i) {
+      const auto side = std::find(sides_.begin(), sides_.end(), static_cast<Side*>(results[i].QPContext));
+      if (side == sides_.end()) fail("CQ %u: a result with a QPContext of nobody (R-QP-05)", cq.node.number());
+      (*side)->take_result(results[i], extended_);
+    }
+    if (count == 0) return;
+  }
+}
+
+void Pump::step() {
+  if (!cq.is_live()) {
+    if (close_wanted_.load()) {
+      for (Side* side : sides_)
+        side->drained(true);
+    }
+    return;
+  }
+  if (close_wanted_.load()) {
+    cq.close(cq.get()->Dispatch->NdkCloseCq);
+    for (Side* side : sides_)
+      side->drained(true);
+    return;
+  }
+  // Who wants to know is looked at before the results are: those of a queue pair that is gone are all there by then.
+  std::vector<Side*> waiting;
+  for (Side* side : sides_)
+    if (side->drain.load() == Side::Drain::wanted && side->drains.load() == this) waiting.push_back(side);
+  take_all();
+  for (Side* side : waiting)
+    side->drained(false);
+  if (polled_ || armed_.exchange(true)) return;
+  cq.get()->Dispatch->NdkArmCq(cq.get(), NDK_CQ_NOTIFY_ANY);
+}
+
+}  // namespace softndk::workload

@@ -1,0 +1,45 @@
+#pragma once
+// A completion queue and the only code that takes results from it and arms it (the consumer serialises both).
+#include <atomic>
+#include <vector>
+
+#include "workload/lifetime.h"
+#include "workload/strand.h"
+
+namespace softndk::workload {
+
+class Side;
+
+class Pump final : public Strand, public Caller {
+ public:
+  Pump(unsigned number, const SidePlan& plan);
+  /// Before anything runs: results of this side's queue pair come here.
+  void attach(Side& side) { sides_.push_back(&side); }
+
+  void create(NDK_ADAPTER* adapter, ULONG depth);
+  /// Takes what is there, and tells `side`, which has lost its queue pair, when all of it has been taken.
+  void drain_for(Side& side);
+  /// No result is taken any more; the close follows as soon as nobody is in the middle of it.
+  void close();
+  bool is_polled() const { return polled_; }
+
+  void inside(Call&) override {}
+  void kick() override;
+
+  Slot<NDK_CQ> cq;
+  Caller* owner = nullptr;  ///< hears of its creation and its close too
+
+ private:
+  static VOID notified(PVOID context, NTSTATUS status);
+  void step() override;
+  void take_all();
+
+  const bool polled_;
+  const bool extended_;
+  std::vector<Side*> sides_;
+  std::atomic<bool> armed_{false};
+  std::atomic<bool> in_notification_{false};
+  std::atomic<bool> close_wanted_{false};
+};
+
+}  // namespace softndk::workload
