@@ -45,19 +45,26 @@ expected<Address, CmStatus> Listener::listen(const Address& local) noexcept {
     MutexLock lock(mutex_);
     if (listened_ || closing_) return unexpected(CmStatus::wrong_state);
     listened_ = true;  // a second call fails from here on, one after a failure may try again (R-LSN-03)
+    taking_ = true;
   }
   auto taken = context_.endpoints.take(local, [this](Endpoint& endpoint) {
     endpoint.set_target(this);
     return endpoint.listen(context_.world.network, context_.settings.backlog, processor_);
   });
-  MutexLock lock(mutex_);
-  if (!taken) {
-    listened_ = false;
-    return unexpected(taken.error());
+  {
+    MutexLock lock(mutex_);
+    taking_ = false;
+    if (!taken) listened_ = false;
+    if (!closing_) {
+      if (!taken) return unexpected(taken.error());
+      endpoint_ = std::move(*taken);
+      if (paused_) endpoint_->pause(true);  // remembered from before (R-LSN-11)
+      return endpoint_->address();
+    }
   }
-  endpoint_ = std::move(*taken);
-  if (paused_) endpoint_->pause(true);  // remembered from before (R-LSN-11)
-  return endpoint_->address();
+  // Closed meanwhile on another thread, which its consumer should not do (R-CLS-12): close() has left the end to us.
+  give_up(taken ? std::move(*taken) : EndpointRef());
+  return unexpected(CmStatus::wrong_state);
 }
 
 void Listener::pause(bool paused) noexcept {
@@ -115,7 +122,12 @@ void Listener::close() noexcept {
     endpoint = std::move(endpoint_);
     for (Connection* connection = half_open_.front(); connection != nullptr; connection = half_open_.after(*connection))
       connection->abandon();
+    if (taking_) return;
   }
+  give_up(std::move(endpoint));
+}
+
+void Listener::give_up(EndpointRef endpoint) noexcept {
   if (endpoint) {
     endpoint->set_target(nullptr);
     endpoint->pause(true);  // refuses at once; its connections may hold the address for longer (R-EP-01, R-LSN-13)

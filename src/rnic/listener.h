@@ -38,6 +38,8 @@ class Listener final : public rdma::Listener, public AcceptTarget {
     Listener* listener = nullptr;
   };
   void on_address_free() noexcept SOFTNDK_EXCLUDES(mutex_);
+  /// The end of close(); `this` may be gone when it returns.
+  void give_up(EndpointRef endpoint) noexcept SOFTNDK_EXCLUDES(mutex_);
   const ConnectionContext& context_;
   io::Processor& processor_;
   rdma::ListenerSink& sink_;
@@ -47,6 +49,7 @@ class Listener final : public rdma::Listener, public AcceptTarget {
   EndpointRef endpoint_ SOFTNDK_GUARDED_BY(mutex_);
   bool listened_ SOFTNDK_GUARDED_BY(mutex_) = false;
   bool paused_ SOFTNDK_GUARDED_BY(mutex_) = false;
+  bool taking_ SOFTNDK_GUARDED_BY(mutex_) = false;   // listen() has neither its endpoint yet nor failed
   bool closing_ SOFTNDK_GUARDED_BY(mutex_) = false;  // takes nothing new
   bool closed_ SOFTNDK_GUARDED_BY(mutex_) = false;   // and waits for its half-open connections only
   IntrusiveList<Connection> half_open_ SOFTNDK_GUARDED_BY(mutex_);
