@@ -66,6 +66,7 @@ void Connection::stop_timer() noexcept {
 
 CmStatus Connection::connect(rdma::QueuePair& qp, const rdma::ConnectParameters& parameters) noexcept {
   MutexLock lock(mutex_);
+  if (close_called_) return CmStatus::cancelled;
   if (state_ != State::idle) return CmStatus::wrong_state;
   if (!static_cast<Qp&>(qp).bind(*this)) return CmStatus::qp_busy;
   asked_qp_ = &qp;
@@ -84,6 +85,7 @@ CmStatus Connection::connect(rdma::QueuePair& qp, const rdma::ConnectParameters&
 
 CmStatus Connection::complete_connect() noexcept {
   MutexLock lock(mutex_);
+  if (close_called_) return CmStatus::cancelled;
   if (state_ != State::accepted) return CmStatus::not_connected;
   state_ = State::completing;
   call(kComplete);
@@ -92,6 +94,7 @@ CmStatus Connection::complete_connect() noexcept {
 
 CmStatus Connection::accept(rdma::QueuePair& qp, const rdma::AcceptParameters& parameters) noexcept {
   MutexLock lock(mutex_);
+  if (close_called_) return CmStatus::cancelled;
   if (peer_abandoned_) return CmStatus::aborted;  // known a moment before the state says so
   if (state_ != State::incoming) return CmStatus::wrong_state;
   if (!static_cast<Qp&>(qp).bind(*this)) return CmStatus::qp_busy;
@@ -116,6 +119,7 @@ CmStatus Connection::reject(Bytes private_data) noexcept {
 
 CmStatus Connection::disconnect() noexcept {
   MutexLock lock(mutex_);
+  if (close_called_) return CmStatus::cancelled;
   if (disconnect_asked_ || !was_established_) return CmStatus::not_connected;
   disconnect_asked_ = true;
   call(kDisconnect);
@@ -123,6 +127,10 @@ CmStatus Connection::disconnect() noexcept {
 }
 
 void Connection::close() noexcept {
+  {
+    MutexLock lock(mutex_);
+    close_called_ = true;  // what another thread asks for at this moment (R-CLS-12) is answered now or never
+  }
   call(kClose);
 }
 

@@ -227,6 +227,7 @@ class Connection final : public ListLink, public rdma::Connection, public Accept
   mutable Mutex mutex_;  // what calls and queries share with the processor thread
   State state_ SOFTNDK_GUARDED_BY(mutex_);
   bool disconnect_asked_ SOFTNDK_GUARDED_BY(mutex_) = false;
+  bool close_called_ SOFTNDK_GUARDED_BY(mutex_) = false;     ///< nothing new is taken on
   bool was_established_ SOFTNDK_GUARDED_BY(mutex_) = false;  // it was established
   bool peer_abandoned_ SOFTNDK_GUARDED_BY(mutex_) = false;
   bool has_peer_data_ SOFTNDK_GUARDED_BY(mutex_) = false;

@@ -37,5 +37,67 @@ TEST(R_CLS_12, AListenerThatIsClosedDuringItsListenFreesTheAddressBeforeItsLastE
       200);
 }
 
+/// Lets `call()` run beside a close of the peer's connection and returns its status. The last event has come.
+template <class Call>
+CmStatus call_beside_close(io::World& world, Peer& peer, Call call) {
+  std::atomic<bool> calling{false};
+  CmStatus status = CmStatus::success;
+  io::contract::Worker caller(world, [&] {
+    calling = true;
+    status = call();
+  });
+  for (unsigned spins = 0; !calling; ++spins)
+    world.executor.relax(spins);
+  peer.connection->close();
+  caller.join();
+  EXPECT_TRUE(peer.bell.wait([&] { return peer.closed.load(); }));
+  return status;
+}
+
+TEST(R_CLS_12, AConnectThatPendsBesideACloseEndsBeforeTheLastEvent) {
+  // Found by reading: a connect that came behind the close pended for ever.
+  in_every_world(
+      [](io::World& world) {
+        auto device = make_device(world);
+        Host host(world, *device);
+        const Address at = host.listen();
+        Peer peer(world, *device);
+        peer.new_connection();
+        const CmStatus status = call_beside_close(world, peer, [&] {
+          rdma::ConnectParameters parameters;
+          parameters.local = at.with_port(0);
+          parameters.remote = at;
+          return peer.connection->connect(*peer.qp, parameters);
+        });
+        EXPECT_EQ(peer.connect_done.value >= 0, status == CmStatus::pending);
+        if (status != CmStatus::pending) {
+          EXPECT_EQ(status, CmStatus::cancelled);
+        }
+        peer.connection = nullptr;
+        peer.closed = false;
+      },
+      200);
+}
+
+TEST(R_CLS_12, ADisconnectThatPendsBesideACloseEndsBeforeTheLastEvent) {
+  in_every_world(
+      [](io::World& world) {
+        auto device = make_device(world);
+        Host host(world, *device);
+        const Address at = host.listen();
+        Peer active(world, *device), passive(world, *device);
+        establish(host, active, passive, at);
+        const CmStatus status = call_beside_close(world, active, [&] { return active.connection->disconnect(); });
+        EXPECT_EQ(active.disconnected.value >= 0, status == CmStatus::pending);
+        if (status != CmStatus::pending) {
+          EXPECT_EQ(status, CmStatus::cancelled);
+        }
+        active.connection = nullptr;
+        active.closed = false;
+        passive.close_all();
+      },
+      200);
+}
+
 }  // namespace
 }  // namespace softndk::rnic::test
