@@ -11,6 +11,39 @@ void dwell() noexcept {
     ntrt::scheduling_point();
 }
 
+// ---- Calling, Inside
+
+namespace {
+constexpr std::size_t kCallersMax = 256;
+std::atomic<const io::ThreadContext*> g_callers[kCallersMax];
+}  // namespace
+
+Calling::Calling() : slot_(0) {
+  const io::ThreadContext* none = nullptr;
+  while (!g_callers[slot_].compare_exchange_strong(none, &io::this_thread())) {
+    none = nullptr;
+    if (++slot_ == kCallersMax) fail("more than %zu calls at once", kCallersMax);
+  }
+}
+
+Calling::~Calling() {
+  g_callers[slot_] = nullptr;
+}
+
+bool Calling::is_this_thread() {
+  const io::ThreadContext* self = &io::this_thread();
+  for (const auto& caller : g_callers)
+    if (caller.load() == self) return true;
+  return false;
+}
+
+Inside::Inside(Node& node, const char* what) : node_(node) {
+  if (Calling::is_this_thread())
+    fail("%s of %s %u runs inside a call that this thread makes (R-DISC-18)", what, node.kind(), node.number());
+  node_.enter(what);
+  dwell();
+}
+
 // ---- Node
 
 const char* Node::state_name() const {

@@ -60,13 +60,24 @@ class Node {
   std::atomic<const Node*> late_antecedent_{nullptr};
 };
 
-/// A callback's frame.
+/// A call of a provider function, for as long as it runs.
+class Calling {
+ public:
+  Calling();
+  ~Calling();
+  Calling(const Calling&) = delete;
+  Calling& operator=(const Calling&) = delete;
+  /// This thread is in one.
+  static bool is_this_thread();
+
+ private:
+  std::size_t slot_;
+};
+
+/// The frame of an event callback, which never runs inside a call of its own thread (R-DISC-18).
 class Inside {
  public:
-  Inside(Node& node, const char* what) : node_(node) {
-    node_.enter(what);
-    dwell();
-  }
+  Inside(Node& node, const char* what);
   ~Inside() {
     dwell();
     node_.leave();
@@ -101,7 +112,11 @@ class Call {
   template <class Invoke>
   NTSTATUS make(Invoke&& invoke) {
     begin();
-    const NTSTATUS returned = invoke();
+    NTSTATUS returned;
+    {
+      const Calling calling;
+      returned = invoke();
+    }
     returns(returned);
     return returned;
   }

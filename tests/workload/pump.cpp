@@ -1,6 +1,7 @@
 #include "workload/pump.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "workload/side.h"
 #include "workload/verdict.h"
@@ -48,6 +49,7 @@ void Pump::take_all() {
   for (;;) {
     ULONG count = 0;
     NDK_RESULT_EX results[kBatch];
+    std::optional<Calling> calling(std::in_place);
     if (extended_) {
       count = cq.get()->Dispatch->NdkGetCqResultsEx(cq.get(), results, kBatch);
     } else {
@@ -61,6 +63,7 @@ void Pump::take_all() {
         results[i].RequestContext = plain[i].RequestContext;
       }
     }
+    calling.reset();
     if (count > kBatch) fail("CQ %u: %u results in an array of %u", cq.node.number(), count, kBatch);
     for (ULONG i = 0; i < count; ++i) {
       const auto side = std::find(sides_.begin(), sides_.end(), static_cast<Side*>(results[i].QPContext));
@@ -93,6 +96,7 @@ void Pump::step() {
   for (Side* side : waiting)
     side->drained(false);
   if (polled_ || armed_.exchange(true)) return;
+  const Calling calling;
   cq.get()->Dispatch->NdkArmCq(cq.get(), NDK_CQ_NOTIFY_ANY);
 }
 

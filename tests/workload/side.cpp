@@ -251,6 +251,7 @@ void Side::post_receives(std::size_t count_max) {
     local_.may_be_written(work.patch, work.bytes == UINT32_MAX ? 0 : work.bytes);
     work.state = Work::State::posted;
     ++receives_posted_;
+    const Calling calling;
     const NTSTATUS posted = qp->Dispatch->NdkReceive(qp, &work, sges, plan_.sges > 1 ? 2 : 1);
     if (posted != STATUS_SUCCESS)
       fail("%s: NdkReceive, within the queue's depth, returned %s (R-WR-09, R-WR-12)", describe().c_str(),

@@ -76,6 +76,7 @@ bool Side::disconnect() {
   if (!established_.load() || !connector_.is_live() || rejected_) return true;
   if (plan_.end == End::flush_and_close && qp_.is_live() && !flushed_) {
     flushed_ = true;
+    const Calling calling;
     qp_.get()->Dispatch->NdkFlush(qp_.get());
   }
   if (plan_.end != End::disconnect && plan_.end != End::wait_and_disconnect) return true;

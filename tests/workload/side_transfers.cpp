@@ -64,6 +64,7 @@ bool Side::post(std::size_t number) {
   work.state = Work::State::posted;
   ++posted_;
   NTSTATUS posted = STATUS_SUCCESS;
+  const Calling calling;
   switch (transfer.kind) {
     case Transfer::Kind::send:
       posted = qp->Dispatch->NdkSend(qp, &work, sges, count, flags);
