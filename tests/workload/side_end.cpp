@@ -7,7 +7,7 @@ namespace {
 /// Bits of SidePlan::close_order that are not the order.
 constexpr std::uint64_t kWaits = 1ull << 60;        // for each close before the next: successors first then
 constexpr std::uint64_t kDeregisters = 1ull << 61;  // regions, before they are closed
-constexpr std::uint64_t kHasty = 1ull << 62;        // closes the connector while its disconnect is pending
+constexpr std::uint64_t kHasty = 1ull << 62;        // closes what still has a request pending
 enum : unsigned { kConnector, kQp, kLocalMr, kRemoteMr, kInitiatorCq, kReceiveCq, kPd, kObjects };
 }  // namespace
 
@@ -122,13 +122,14 @@ bool Side::close_one(unsigned which) {
     return slot.node.is_gone();
   };
   const auto region_ends = [&](Slot<NDK_MR>& mr, Call& registration, Call& deregistration) {
-    if (registration.is_pending()) return false;
+    const bool hasty = (plan_.close_order & kHasty) != 0;  // closes it while the request is pending (R-CLS-03)
+    if (registration.is_pending() && !hasty) return false;
     const bool registered = registration.is_done() && registration.status() == STATUS_SUCCESS;
     if (registered && mr.is_live() && (plan_.close_order & kDeregisters) != 0 && deregistration.is_idle()) {
       deregistration.make(
           [&] { return mr.get()->Dispatch->NdkDeregisterMr(mr.get(), &Call::completed, &deregistration); });
     }
-    if (deregistration.is_pending()) return false;
+    if (deregistration.is_pending() && !hasty) return false;
     return ends(mr, [](NDK_MR* object) { return object->Dispatch->NdkCloseMr; });
   };
   const auto queue_ends = [&](Pump& pump, bool is_ours) {
