@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/log.h"
+#include "sim/sanitizer.h"
 #include "workload/stage.h"
 #include "workload/verdict.h"
 
@@ -53,6 +54,9 @@ void be_quiet() {
     if (seed % kTwice != 0) continue;
     if (run_seed(seed).trace_hash != once.trace_hash) fail("seed %llu gave two traces", (unsigned long long)seed);
   }
+#if SOFTNDK_ASAN
+  if (__lsan_do_recoverable_leak_check() != 0) fail("what the runs of this process took was not all given back");
+#endif
   std::fflush(nullptr);
   _exit(kPassed);
 }
