@@ -1,5 +1,6 @@
 #include "workload/stage.h"
 
+#include "base/alloc.h"
 #include "ntrt/ndis.h"
 #include "ntrt/pool.h"
 #include "sim/world.h"
@@ -267,6 +268,7 @@ void Stage::check_after() {
 }
 
 void Stage::run(const io::World& world) {
+  const std::int64_t alive_before = allocations_alive();
   if (set_up(world)) {
     began_ns_ = ntrt::kernel().clock().now_ns();
     play();
@@ -276,6 +278,8 @@ void Stage::run(const io::World& world) {
   }
   check_after();
   if (runtime_ != nullptr) runtime_.reset();
+  if (const std::int64_t left = allocations_alive() - alive_before; left != 0)
+    fail("the runtime has ended, and %lld of its allocations are left", static_cast<long long>(left));
 }
 
 Tally& Tally::operator+=(const Tally& other) {
