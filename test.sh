@@ -2,7 +2,7 @@
 # The tests: installs what is missing, builds the release preset, runs everything once without and once with the
 # interposer between consumers and the provider.
 #   --interop  also against Linux siw in a guest (builds a guest, needs qemu; some minutes)
-#   --long     more seeds, more rounds
+#   --long     a million seeds, more rounds, ten minutes of soak, bugs put in by hand
 #   --quick    without the second pass
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -28,6 +28,10 @@ ctest --preset release -j "$jobs" -LE interop
 if [ $quick = 0 ]; then
   echo "== tests of consumers, again with the interposer =="
   SOFTNDK_VERIFIER=passthrough ctest --preset release -j "$jobs" -L "consumer|tools"
+fi
+if [ $long = 1 ]; then
+  echo "== bugs put in by hand, which the workload has to find =="
+  scripts/seeded-bugs.sh
 fi
 if [ $interop = 1 ]; then
   scripts/deps.sh interop
