@@ -161,13 +161,16 @@ void Connection::start_complete() noexcept {
     return fail_establishment(CmStatus::no_resources, Ending::abort);
   // What the peer has sent by now was looked at inside attach(): if that was its end, there is nothing to complete.
   constexpr std::uint32_t kEnd = kPeerFin | kLost | kPeerTerminate | kPeerFault;
-  if (const std::uint32_t events = link_events_.exchange(0); (events & kEnd) != 0) return take_link_events(events);
+  const std::uint32_t events = link_events_.exchange(0);
+  if ((events & kEnd) != 0) return take_link_events(events);
   if (context_.settings.first_fpdu_delay_ns != 0 && rtr_agreed_) {
     arm_timer(context_.settings.first_fpdu_delay_ns);
   } else {
     qp_->transmitter().open_gate();
   }
   if (!rtr_agreed_) establish();  // nothing to wait for (spec/ndkpi.md 3.17)
+  // What the peer said too early has opened the gate by itself: the RTR may be out already.
+  if (events != 0) take_link_events(events);
 }
 
 void Connection::give_up_accepted() noexcept {
