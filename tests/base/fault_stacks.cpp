@@ -72,8 +72,9 @@ void on_abort(int signal) {
 
 }  // namespace
 
+const unsigned FaultStacks::kOneOfManyWhenSlow = SOFTNDK_ASAN || SOFTNDK_TSAN ? 4 : 1;
+
 FaultStacks::FaultStacks(Shortage shortage) : shortage_(shortage) {
-  if (SOFTNDK_ASAN || SOFTNDK_TSAN) sample_ = 3;
   if (const char* wanted = std::getenv("SOFTNDK_FAIL_STACK")) only_ = std::strtoull(wanted, nullptr, 16);
   list_ = std::getenv("SOFTNDK_LIST_STACKS") != nullptr;
   void* first[1];
@@ -127,7 +128,7 @@ bool FaultStacks::fails(const char* what) {
   std::lock_guard lock(mutex_);
   met_.insert(stack.id);
   if (failed_now()) return shortage_ == Shortage::stays;
-  if (only_ != 0 ? stack.id != only_ : stack.id % sample_ != 0 || failed_.contains(stack.id)) return false;
+  if (only_ != 0 ? stack.id != only_ : stack.id % one_of != 0 || failed_.contains(stack.id)) return false;
   failed_.insert(stack.id);
   failing_ = stack;
   if (list_) describe_in_a_line();

@@ -61,6 +61,8 @@ class FaultStacks {
 
   unsigned runs_max = 5000;
   unsigned quiet_runs = 1;
+  unsigned one_of = 1;  ///< how many stacks one is failed of; kOneOfManyWhenSlow where there are very many
+  static const unsigned kOneOfManyWhenSlow;
 
  private:
   static bool hook(void* self, const char* what) noexcept;
@@ -79,7 +81,6 @@ class FaultStacks {
   unsigned runs_ = 0;
   unsigned quiet_ = 0;  // runs in a row in which nothing failed
   bool list_ = false;
-  unsigned sample_ = 1;  // sanitizer builds, being slow, fail every third stack
 };
 
 }  // namespace softndk::test

@@ -174,5 +174,38 @@ TEST(R_CNCT_20, ParkedSendsArriveOnceAndInOrderWhateverWasShort) {
   });
 }
 
+TEST(R_CRT_06, MemoryForWhatThePeerSaidTooEarlyMayBeShort) {
+  bool met_all = false;
+  int short_of_memory = 0;
+  for (std::uint64_t nth = 1; nth < 50 && !met_all; ++nth) {
+    SCOPED_TRACE("fallible call " + std::to_string(nth));
+    sim::World simulation(nth);
+    const sim::Result result = simulation.run([&] {
+      io::World world = simulation.view();
+      Scene scene(world);
+      const Address to = scene.raw.listen();
+      scene.victim.new_connection();
+      rdma::ConnectParameters parameters;
+      parameters.local = to.with_port(0);
+      parameters.remote = to;
+      ASSERT_EQ(scene.victim.connection->connect(*scene.victim.qp, parameters), CmStatus::pending);
+      ASSERT_TRUE(scene.raw.take_connection());
+      ASSERT_TRUE(scene.raw.read_frame(iwarp::MpaKind::request));
+      ASSERT_TRUE(scene.raw.send(concat({reply_octets(), send_octets(1, pattern(40))})));
+      ASSERT_EQ(scene.victim.wait(scene.victim.connect_done), CmStatus::success);
+      const Shortage shortage(nth);
+      const CmStatus status = scene.victim.complete();
+      EXPECT_TRUE(status == CmStatus::success || status == CmStatus::no_resources) << static_cast<int>(status);
+      short_of_memory += status == CmStatus::no_resources;
+      met_all = shortage.calls() < nth;
+      scene.victim.close_connection();
+    });
+    ASSERT_EQ(result, sim::Result::completed) << simulation.report();
+    if (HasFailure()) return;
+  }
+  EXPECT_TRUE(met_all);
+  EXPECT_GT(short_of_memory, 2) << "two directions, and the octets";
+}
+
 }  // namespace
 }  // namespace softndk::rnic::test

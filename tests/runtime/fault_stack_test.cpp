@@ -59,6 +59,7 @@ TEST_P(EachStackFails, Once) {
   for (const Weather& weather : weathers()) {
     SCOPED_TRACE(weather.name);
     test::FaultStacks stacks(shortage);
+    stacks.one_of = test::FaultStacks::kOneOfManyWhenSlow;
     while (stacks.next_run()) {
       const Balance before;
       bool went_through = false;
