@@ -22,6 +22,19 @@ TEST(R_REQ_02, TheCompletionMayRunBeforeTheCallReturnsWhichThenReturnsPending) {
   });
 }
 
+TEST(R_CLS_10, CloseInsideTheCompletionOfARequestWhoseCallHasNotReturned) {
+  const CompletionMode before_return[] = {CompletionMode::nested, CompletionMode::early};
+  for_each_request(before_return, [](Rig& rig, const RequestKind& kind, CompletionMode) {
+    const auto request = kind.ready(rig);
+    Seen seen, closed;
+    seen.inside = [&](Seen&) { EXPECT_EQ(request->begin_close(closed), STATUS_PENDING); };
+    EXPECT_EQ(calling(seen, [&] { return request->call(seen); }), STATUS_PENDING);
+    EXPECT_TRUE(seen.ran_in_call);
+    closed.wait();
+    EXPECT_EQ(closed.calls, 1);
+  });
+}
+
 TEST(R_CLS_11, ClosedInsideTheCompletionBeforeTheCallReturnsNothingTouchesItAfterwards) {
   // A sanitizer sees it if something does. The object's close waits for the callback, and for nothing else.
   for_each_request(

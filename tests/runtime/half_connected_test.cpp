@@ -294,5 +294,17 @@ TEST(HalfConnected, EveryStageEitherSideCloseRejectOrDisconnect) {
   everywhere(every_case, {{"disconnect_timeout_ms", "60000"}}, 60);
 }
 
+TEST(R_CLS_18, ClosingAnIncomingConnectorRejectsItsRequest) {
+  everywhere([](Stage& stage) {
+    Pair pair(stage);
+    for (int i = 0; i < 3; ++i) {  // the active side may try again (R-CONN-24)
+      Request connecting;
+      const NTSTATUS returned = pair.active.begin_connect(connecting, pair.from, pair.at);
+      pair.door.next().close();
+      EXPECT_EQ(connecting.finish(returned), STATUS_CONNECTION_REFUSED);
+    }
+  });
+}
+
 }  // namespace
 }  // namespace softndk::stack

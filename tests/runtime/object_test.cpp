@@ -79,7 +79,7 @@ TEST(R_OBJ_02, EveryObjectCarriesTheVersionOfItsAdapter) {
 }
 
 TEST(R_OBJ_04, TheReservedWordsAreZeroAtFirstAndNeverWrittenAgain) {
-  // Zero when handed over: ndk_consumer.h's take_over() looks at each object of every test, and then fills them.
+  // Zero when handed over: take_over() of reserved_words.h looks at each object of every test, and then fills them.
   everywhere([](Stage& stage) {
     Everything all(stage);
     all.use();
