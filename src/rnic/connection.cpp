@@ -23,23 +23,25 @@ Connection::Connection(const ConnectionContext& context, io::Processor& processo
 }
 
 Connection::~Connection() {
-  SOFTNDK_CHECK(raising_.load() == 0);
+  SOFTNDK_CHECK(posting_.load() == 0 && !work_task_.is_queued());
 }
 
 void Connection::call(std::uint32_t bits) noexcept {
-  calls_.fetch_or(bits);
-  interleave_point();
-  processor_.post(work_task_);
+  leave_word(calls_, bits);
 }
 
 void Connection::raise(std::uint32_t events) noexcept {
-  // By these words a direction may let go of us, and our thread, which is at work on something else, may read them and
-  // come to our end before they are posted: end_quietly() waits for the last line.
-  raising_.fetch_add(1);
-  link_events_.fetch_or(events);
+  leave_word(link_events_, events);
+}
+
+void Connection::leave_word(std::atomic<std::uint32_t>& words, std::uint32_t bits) noexcept {
+  // By these words a direction may let go of us, or the consumer close us, and our thread, which is at work on
+  // something else, may read them and come to our end before they are posted: end_quietly() waits for the last line.
+  posting_.fetch_add(1);
+  words.fetch_or(bits);
   interleave_point();
   processor_.post(work_task_);
-  raising_.fetch_sub(1);
+  posting_.fetch_sub(1);
 }
 
 Connection::State Connection::state() const noexcept {

@@ -123,6 +123,7 @@ class Connection final : public ListLink, public rdma::Connection, public Accept
   };
 
   void call(std::uint32_t bits) noexcept;
+  void leave_word(std::atomic<std::uint32_t>& words, std::uint32_t bits) noexcept;
   void work() noexcept;
   State state() const noexcept SOFTNDK_EXCLUDES(mutex_);
   void set_state(State state) noexcept SOFTNDK_EXCLUDES(mutex_);
@@ -186,7 +187,7 @@ class Connection final : public ListLink, public rdma::Connection, public Accept
   FreedTask freed_task_;
   std::atomic<std::uint32_t> calls_{0};
   std::atomic<std::uint32_t> link_events_{0};
-  std::atomic<std::uint32_t> raising_{0};  ///< threads that are inside raise()
+  std::atomic<std::uint32_t> posting_{0};  ///< threads that are inside call() or raise()
 
   // The processor thread's.
   OwnedInterface<io::ByteStream> stream_;

@@ -150,7 +150,7 @@ void Connection::finish_close() noexcept {
 
 void Connection::end_quietly() noexcept {
   // Somebody's last word may still be queued, or be about to be; it finds nothing to do, but it must find us.
-  if (raising_.load() != 0 || work_task_.is_queued() || timer_.is_queued()) {
+  if (posting_.load() != 0 || work_task_.is_queued() || timer_.is_queued()) {
     processor_.post(freed_task_);
     return;
   }

@@ -365,7 +365,9 @@ TEST(R_CLS_19, ClosingBothEndsAtOnceWaitsForNoTimeout) {
 
 TEST(R_CLS_02, TheConnectionGoesWhenNobodyIsInItsCallsAnyMore) {
   // A receiver on another processor said that it had let go of the connection; the connection heard it while that call
-  // still ran, ended, and was freed under it (found by ThreadSanitizer in softndk_soak).
+  // still ran, ended, and was freed under it (found by ThreadSanitizer in softndk_soak). So it was when the close
+  // itself was heard before its call had posted it: what was posted then was freed memory (found by AddressSanitizer
+  // here).
   sim::Options options;
   options.interleave = sim::Chance::one_in(5);
   options.stall = sim::Chance::one_in(10);
