@@ -4,6 +4,7 @@
 #include <pthread.h>
 
 #include <atomic>
+#include <utility>
 
 #include "base/log.h"
 #include "net/spin_history.h"
@@ -20,6 +21,8 @@ using io::TimeNs;
 namespace {
 
 struct Thread {
+  Thread(const char* its_name, void (*its_entry)(void*), void* its_argument, io::SpareContext its_context)
+      : name(its_name), entry(its_entry), argument(its_argument), context(std::move(its_context)) {}
   const char* name;
   void (*entry)(void*);
   void* argument;
