@@ -29,7 +29,7 @@ NDK_ADAPTER_INFO make_adapter_info(const rdma::DeviceCaps& caps, const Settings&
   info.VendorId = settings.vendor_id;
   info.DeviceId = settings.device_id;
   info.MaxRegistrationSize = caps.registration_bytes_max;
-  info.MaxWindowSize = 0;  // no windows yet
+  info.MaxWindowSize = caps.memory_windows ? caps.registration_bytes_max : 0;  // C-83
   info.FRMRPageCount = std::max(caps.fast_register_pages_max, kFrmrPageCountMin);
   info.MaxInitiatorRequestSge = std::min(caps.initiator_sge_max, kSgesMax);
   info.MaxReceiveRequestSge = std::min(caps.receive_sge_max, kSgesMax);
@@ -74,7 +74,7 @@ NDIS_NDK_CAPABILITIES make_capabilities(const Settings& settings, NDK_ADAPTER_IN
   to.MaxCqCount = settings.cq_count_max;
   to.MaxMrCount = settings.mr_count_max;
   to.MaxPdCount = settings.pd_count_max;
-  to.MaxMwCount = 0;
+  to.MaxMwCount = info.MaxWindowSize != 0 ? settings.mw_count_max : 0;
   to.MaxSrqCount = 0;
   to.NdkInfo = &info;
   return to;

@@ -9,6 +9,7 @@ extern const NDK_ADAPTER_DISPATCH kAdapterDispatch;
 extern const NDK_CQ_DISPATCH kCqDispatch;
 extern const NDK_PD_DISPATCH kPdDispatch;
 extern const NDK_MR_DISPATCH kMrDispatch;
+extern const NDK_MW_DISPATCH kMwDispatch;
 extern const NDK_QP_DISPATCH kQpDispatch;
 extern const NDK_CONNECTOR_DISPATCH kConnectorDispatch;
 extern const NDK_LISTENER_DISPATCH kListenerDispatch;

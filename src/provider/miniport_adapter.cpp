@@ -11,6 +11,7 @@ MiniportAdapter::MiniportAdapter(rdma::Device& device, const Settings& settings)
     : qps(settings.qp_count_max),
       cqs(settings.cq_count_max),
       mrs(settings.mr_count_max),
+      mws(settings.mw_count_max),
       pds(settings.pd_count_max),
       device_(device),
       settings_(settings),

@@ -71,6 +71,7 @@ NTSTATUS Mr::register_chain(const MDL* mdl, SIZE_T length_bytes, ULONG flags, ND
   if (length_bytes > adapter().info().MaxRegistrationSize) return STATUS_INVALID_PARAMETER;
   if (!ntrt::measure_mdl_chain(mdl, length_bytes)) return STATUS_INVALID_PARAMETER;
   if (!claim(State::idle, State::registering)) return STATUS_INVALID_DEVICE_REQUEST;
+  local_write_ = rights_of(flags).local_write;
   request_.begin(completion, context);
   const auto enabled = enable(mdl, length_bytes, flags);
   return request_.settle(CompletionKind::local_request, enabled ? STATUS_SUCCESS : enabled.error());
@@ -78,6 +79,10 @@ NTSTATUS Mr::register_chain(const MDL* mdl, SIZE_T length_bytes, ULONG flags, ND
 
 NTSTATUS Mr::deregister(NDK_FN_REQUEST_COMPLETION completion, PVOID context) noexcept {
   if (!claim(State::registered, State::deregistering)) return STATUS_INVALID_DEVICE_REQUEST;
+  if (references(RefReason::successor) != 0) {  // windows: a region has no other successors (R-MR-12)
+    state_.store(State::registered);
+    return STATUS_INVALID_DEVICE_STATE;
+  }
   request_.begin(completion, context);
   Ref<Mr> alive(*this, RefReason::callback);  // on_deregistered() may end everything while disable() returns
   if (device_->disable(sink_)) return request_.settle(CompletionKind::local_request, STATUS_SUCCESS);

@@ -20,7 +20,14 @@ class Mr final : public NDK_MR, public Object {
   NTSTATUS register_chain(const MDL* mdl, SIZE_T length_bytes, ULONG flags, NDK_FN_REQUEST_COMPLETION completion,
                           PVOID context) noexcept;
   /// NdkDeregisterMr. Pending until no access is in progress (R-MR-13).
+  /// Errors     STATUS_INVALID_DEVICE_REQUEST  it is not registered (R-MR-11); inline
+  ///            STATUS_INVALID_DEVICE_STATE    a window is bound to it, or about to be (R-MR-12); inline
   NTSTATUS deregister(NDK_FN_REQUEST_COMPLETION completion, PVOID context) noexcept;
+
+  /// Whether a window over it may be written to from outside (R-MW-02). What is not registered refuses nothing yet: a
+  /// bind meets it when its turn has come (R-MW-07).
+  bool grants_remote_write() const noexcept { return state_.load() != State::registered || local_write_.load(); }
+  rdma::MemoryRegion& device() const noexcept { return *device_; }
 
   /// 0 until the registration was reported (R-MR-14, R-MR-15).
   UINT32 local_token() const noexcept;
@@ -47,6 +54,7 @@ class Mr final : public NDK_MR, public Object {
   OwnedInterface<rdma::MemoryRegion> device_;
   PendingRequest request_{*this, conclude, nullptr, "completion of a memory registration request"};
   std::atomic<State> state_{State::idle};
+  std::atomic<bool> local_write_{false};
 };
 
 }  // namespace softndk::provider

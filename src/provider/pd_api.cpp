@@ -2,6 +2,7 @@
 #include "provider/api.h"
 #include "provider/dispatch.h"
 #include "provider/mr.h"
+#include "provider/mw.h"
 #include "provider/pd.h"
 #include "provider/qp.h"
 
@@ -23,10 +24,13 @@ NTSTATUS create_mr(NDK_PD* pd, BOOLEAN fast_register, NDK_FN_CREATE_COMPLETION c
   return create({self, {}, completion, context}, mr, [&] { return Mr::create(self); });
 }
 
-/// Not offered yet (MaxMwCount is 0).
-NTSTATUS create_mw(NDK_PD*, NDK_FN_CREATE_COMPLETION, PVOID, NDK_MW**) noexcept {
+NTSTATUS create_mw(NDK_PD* pd, NDK_FN_CREATE_COMPLETION completion, PVOID context, NDK_MW** mw) noexcept {
   enter("NdkCreateMw");
-  return STATUS_NOT_SUPPORTED;
+  Pd& self = ours(pd);
+  if (completion == nullptr || mw == nullptr) return STATUS_INVALID_PARAMETER;
+  if (!self.adapter().device().caps().memory_windows) return STATUS_NOT_SUPPORTED;
+  if (const NTSTATUS status = self.adapter().check_creatable(); !NT_SUCCESS(status)) return status;
+  return create({self, {}, completion, context}, mw, [&] { return Mw::create(self); });
 }
 
 /// Not offered yet (MaxSrqDepth is 0, R-QAI-10).

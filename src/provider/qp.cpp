@@ -1,6 +1,7 @@
 #include "provider/qp.h"
 
 #include "provider/dispatch.h"
+#include "provider/mw.h"
 #include "provider/status.h"
 
 namespace softndk::provider {
@@ -66,6 +67,41 @@ NTSTATUS Qp::post(rdma::Operation operation, PVOID context, const NDK_SGE* sges,
                                           .remote_address = remote_address,
                                           .remote_token = remote_token});
   return posted ? STATUS_SUCCESS : to_ntstatus(posted.error());  // the device starts what was deferred if it refuses
+}
+
+NTSTATUS Qp::post_bind(PVOID context, Mr& region, Mw& window, PVOID address, SIZE_T length_bytes,
+                       ULONG flags) noexcept {
+  rdma::AccessRights rights;
+  rights.remote_read = (flags & NDK_OP_FLAG_ALLOW_REMOTE_READ) != 0;
+  rights.remote_write = (flags & NDK_OP_FLAG_ALLOW_REMOTE_WRITE) == NDK_OP_FLAG_ALLOW_REMOTE_WRITE;  // C-79
+  const SIZE_T length_max = adapter().info().MaxWindowSize;
+  if ((!rights.remote_read && !rights.remote_write) || length_bytes == 0 ||
+      (length_max != 0 && length_bytes > length_max))
+    return refuse_post(STATUS_INVALID_PARAMETER);  // R-MW-04
+  if (rights.remote_write && !region.grants_remote_write()) return refuse_post(STATUS_ACCESS_VIOLATION);
+  return post_window_work(rdma::Operation::bind, context, flags, &region, window,
+                          {.window = &window.device(),
+                           .region = &region.device(),
+                           .region_owner = &region,
+                           .address = reinterpret_cast<std::uint64_t>(address),
+                           .length_bytes = length_bytes,
+                           .rights = rights});
+}
+
+NTSTATUS Qp::post_invalidate(PVOID context, Mw& window, ULONG flags) noexcept {
+  return post_window_work(rdma::Operation::invalidate, context, flags, nullptr, window, {.window = &window.device()});
+}
+
+NTSTATUS Qp::post_window_work(rdma::Operation operation, PVOID context, ULONG flags, Mr* region, Mw& window,
+                              const rdma::WindowWork& work) noexcept {
+  const auto work_flags = translate_flags(flags, operation, adapter().version(), adapter().device().caps());
+  if (!work_flags) return refuse_post(STATUS_INVALID_PARAMETER);
+  window.begin_work(region);  // before the device may be through with it
+  const auto posted =
+      device_->post_send({.operation = operation, .flags = *work_flags, .context = context, .window = &work});
+  if (posted) return STATUS_SUCCESS;
+  window.end_work(region, false);
+  return to_ntstatus(posted.error());
 }
 
 NTSTATUS Qp::post_receive(PVOID context, const NDK_SGE* sges, ULONG count) noexcept {

@@ -19,6 +19,9 @@ struct QpLimits {
   std::uint32_t inline_bytes_max = 0;
 };
 
+class Mr;
+class Mw;
+
 /// A queue pair: successor of its PD and CQs, antecedent of the connector it is bound to (R-CONN-18).
 class Qp final : public NDK_QP, public Object {
  public:
@@ -39,7 +42,13 @@ class Qp final : public NDK_QP, public Object {
   /// failure starts what was deferred before (R-DEF-03).
   NTSTATUS post(rdma::Operation operation, PVOID context, const NDK_SGE* sges, ULONG count, UINT64 remote_address,
                 UINT32 remote_token, ULONG flags) noexcept SOFTNDK_REQUIRES(initiator);
-  /// An initiator post that this provider does not offer.
+  /// NdkBind. What the region grants is looked at here (R-MW-02); where the window lies, and what state both are in,
+  /// when its turn has come (R-MW-01, R-MW-07).
+  NTSTATUS post_bind(PVOID context, Mr& region, Mw& window, PVOID address, SIZE_T length_bytes, ULONG flags) noexcept
+      SOFTNDK_REQUIRES(initiator);
+  /// NdkInvalidate of a window.
+  NTSTATUS post_invalidate(PVOID context, Mw& window, ULONG flags) noexcept SOFTNDK_REQUIRES(initiator);
+  /// An initiator post that this provider does not offer, or that it refuses.
   NTSTATUS refuse_post(NTSTATUS status) noexcept SOFTNDK_REQUIRES(initiator);
   /// Any time after creation (R-WR-09).
   NTSTATUS post_receive(PVOID context, const NDK_SGE* sges, ULONG count) noexcept SOFTNDK_REQUIRES(receiver);
@@ -54,6 +63,8 @@ class Qp final : public NDK_QP, public Object {
     void on_qp_closed() noexcept override { self.retired(); }
     Qp& self;
   };
+  NTSTATUS post_window_work(rdma::Operation operation, PVOID context, ULONG flags, Mr* region, Mw& window,
+                            const rdma::WindowWork& work) noexcept SOFTNDK_REQUIRES(initiator);
   static const ObjectType kType;
 
   Sink sink_{*this};

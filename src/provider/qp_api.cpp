@@ -2,6 +2,7 @@
 // of read and write (C-47).
 #include "provider/api.h"
 #include "provider/dispatch.h"
+#include "provider/mw.h"
 #include "provider/qp.h"
 
 namespace softndk::provider {
@@ -42,23 +43,29 @@ NTSTATUS write(NDK_QP* qp, PVOID context, const NDK_SGE* sges, ULONG count, UINT
   return ours(qp).post(rdma::Operation::write, context, sges, count, remote_address, remote_token, flags);
 }
 
-// Not offered yet. A failed post starts what was deferred before it, these too (R-DEF-03).
-
-NTSTATUS bind(NDK_QP* qp, PVOID, NDK_MR*, NDK_MW*, PVOID, SIZE_T, ULONG) noexcept {
+NTSTATUS bind(NDK_QP* qp, PVOID context, NDK_MR* mr, NDK_MW* mw, PVOID address, SIZE_T length_bytes,
+              ULONG flags) noexcept {
   enter("NdkBind");
   ours(qp).initiator.assume();
-  return ours(qp).refuse_post(STATUS_NOT_SUPPORTED);
+  if (mr == nullptr || mw == nullptr) return ours(qp).refuse_post(STATUS_INVALID_PARAMETER);
+  return ours(qp).post_bind(context, *static_cast<Mr*>(mr), *static_cast<Mw*>(mw), address, length_bytes, flags);
 }
+
+/// Of a bound window (R-INV-01). Regions that an MDL describes cannot be invalidated, and no others exist yet
+/// (R-INV-02).
+NTSTATUS invalidate(NDK_QP* qp, PVOID context, NDK_OBJECT_HEADER* object, ULONG flags) noexcept {
+  enter("NdkInvalidate");
+  ours(qp).initiator.assume();
+  if (object == nullptr) return ours(qp).refuse_post(STATUS_INVALID_PARAMETER);
+  if (object->ObjectType != NdkObjectTypeMw) return ours(qp).refuse_post(STATUS_INVALID_DEVICE_REQUEST);
+  return ours(qp).post_invalidate(context, *static_cast<Mw*>(reinterpret_cast<NDK_MW*>(object)), flags);
+}
+
+// Not offered yet. A failed post starts what was deferred before it, these too (R-DEF-03).
 
 NTSTATUS fast_register(NDK_QP* qp, PVOID, NDK_MR*, ULONG, const NDK_LOGICAL_ADDRESS*, ULONG, SIZE_T, PVOID,
                        ULONG) noexcept {
   enter("NdkFastRegister");
-  ours(qp).initiator.assume();
-  return ours(qp).refuse_post(STATUS_NOT_SUPPORTED);
-}
-
-NTSTATUS invalidate(NDK_QP* qp, PVOID, NDK_OBJECT_HEADER*, ULONG) noexcept {
-  enter("NdkInvalidate");
   ours(qp).initiator.assume();
   return ours(qp).refuse_post(STATUS_NOT_SUPPORTED);
 }

@@ -55,6 +55,7 @@ class ProtectionDomain {
  public:
   virtual ~ProtectionDomain() = default;
   virtual expected<OwnedInterface<MemoryRegion>, CreateError> create_region() noexcept = 0;
+  virtual expected<OwnedInterface<MemoryWindow>, CreateError> create_window(WindowSink& sink) noexcept = 0;
 };
 
 struct CqParameters {

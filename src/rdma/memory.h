@@ -49,4 +49,41 @@ class MemoryRegion {
   virtual Token remote_token() const noexcept = 0;
 };
 
+/// What becomes of windows and of the work that names them. On any thread, no lock of the device held; before the
+/// completion that tells the consumer.
+class WindowSink {
+ public:
+  /// A posted bind or invalidate is over, executed or not; the device does not know it any more. `bound`: a bind took
+  /// effect, and on_unbound() will follow.
+  virtual void on_window_work_done(void* region_owner, bool bound) noexcept = 0;
+  /// A binding ended: no access through it is in progress, the region is free of it.
+  virtual void on_unbound(void* region_owner) noexcept = 0;
+  /// The last event, after close(): the window may be destroyed inside it.
+  virtual void on_window_closed() noexcept = 0;
+
+ protected:
+  ~WindowSink() = default;
+};
+
+/// A memory window: rights of its own to a part of a region, given by a bind and taken by an invalidate, both work of a
+/// queue pair of its protection domain.
+class MemoryWindow {
+ public:
+  virtual ~MemoryWindow() = default;
+  /// Of the newest bind that was posted (R-MW-05); 0 before the first. Each bind has another one (R-MW-06).
+  virtual Token remote_token() const noexcept = 0;
+  /// Ends the binding, if there is one. Called once, when no work on it is posted any more.
+  virtual void close() noexcept = 0;
+};
+
+/// What a bind or an invalidate is about. All of it outlives the work, the region a binding too.
+struct WindowWork {
+  MemoryWindow* window = nullptr;
+  MemoryRegion* region = nullptr;  ///< bind only, like all that follows
+  void* region_owner = nullptr;    ///< handed back to the window's sink
+  std::uint64_t address = 0;
+  std::uint64_t length_bytes = 0;
+  AccessRights rights = {};
+};
+
 }  // namespace softndk::rdma

@@ -36,13 +36,16 @@ struct WorkFlags {
   bool local_invalidate : 1 = false;  ///< read: the first sge's token is invalid afterwards
 };
 
+struct WindowWork;  // rdma/memory.h
+
 struct SendWork {
   Operation operation = Operation::send;
   WorkFlags flags;
   void* context = nullptr;
-  std::span<const Sge> sges;         ///< read only during the call
-  std::uint64_t remote_address = 0;  ///< write, read
-  Token remote_token = 0;            ///< write, read; send_invalidate: what the peer shall invalidate
+  std::span<const Sge> sges = {};      ///< read only during the call
+  std::uint64_t remote_address = 0;    ///< write, read
+  Token remote_token = 0;              ///< write, read; send_invalidate: what the peer shall invalidate
+  const WindowWork* window = nullptr;  ///< bind, invalidate; read only during the call
 };
 
 struct ReceiveWork {

@@ -8,6 +8,7 @@
 #include "rnic/qp.h"
 #include "rnic/shared_endpoint.h"
 #include "rnic/tpt/region.h"
+#include "rnic/tpt/window.h"
 
 namespace softndk::rnic {
 
@@ -31,7 +32,7 @@ constexpr rdma::DeviceCaps kCaps{
     .cq_depth_max = 4194303,
     .private_data_max = 252,
     .fast_register_pages_max = 0,
-    .memory_windows = false,
+    .memory_windows = true,
     .cq_resize = false,
     .cq_moderation = false,
     .read_local_invalidate = false,
@@ -46,6 +47,11 @@ class Domain final : public rdma::ProtectionDomain {
     OwnedInterface<Region> region = Region::create(tokens_, this, kCaps.registration_bytes_max);
     if (region == nullptr) return unexpected(CreateError::no_resources);
     return OwnedInterface<rdma::MemoryRegion>(std::move(region));
+  }
+  expected<OwnedInterface<rdma::MemoryWindow>, CreateError> create_window(rdma::WindowSink& sink) noexcept override {
+    OwnedInterface<Window> window = Window::create(tokens_, this, sink);
+    if (window == nullptr) return unexpected(CreateError::no_resources);
+    return OwnedInterface<rdma::MemoryWindow>(std::move(window));
   }
 
  private:

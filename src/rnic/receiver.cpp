@@ -204,7 +204,8 @@ iwarp::RxTarget::Verdict Receiver::begin_segment(const Segment& segment, Termina
 iwarp::RxTarget::Verdict Receiver::begin_send(const Segment& segment, TerminateCode& why) noexcept {
   const std::uint32_t end = segment.message_offset_bytes + segment.payload_bytes;
   if (iwarp::has_invalidate(segment.opcode)) {
-    // No token of this device can be invalidated from outside yet: regions registered by MDL never can (R-SINV-03).
+    // No token of this device can be invalidated from outside: regions registered by MDL never can (R-SINV-03), and
+    // windows not yet.
     why = terminate_code::kInvalidateUnknownStag;
     return Verdict::reject;
   }

@@ -258,6 +258,7 @@ Transmitter::Append Transmitter::append_request_fpdu() noexcept {
   SendRecord* record = queue_.ring().record_at<SendRecord>(built_, queue_.ring().published());
   if (record->flags.read_fence && message_offset_ == 0 && pending_reads_.size() != 0) return Append::stalled;
   if (record->operation == Operation::read) return append_read(*record);
+  if (is_window_work(record->operation)) return execute_window_work(*record);
   if (!record->started && !start_record(*record)) return Append::full;
   const bool whole =
       append_cut(message_, message_offset_,
@@ -454,6 +455,7 @@ void Transmitter::flush_queue() noexcept {
   const RecordRing::Position end = queue_.ring().published();
   while (SendRecord* record = queue_.ring().record_at<SendRecord>(retire_, end)) {
     if (record->operation == Operation::read && record->started && record->read_state.load() != ReadState::done) return;
+    if (is_window_work(record->operation) && !cancel_window_work(*record)) return;
     release_record(*record);
     complete(*record, record->status != WorkStatus::success ? record->status : WorkStatus::cancelled);
     sent_ = std::max(sent_, retire_);

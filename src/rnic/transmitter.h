@@ -43,7 +43,7 @@ struct TxAttachment {
 /// The transmit side of a queue pair: initiator requests and read responses become FPDUs, FPDUs become gathering
 /// writes. One thread at a time owns it: a poster that finds it free sends in its own context, a poster that finds it
 /// taken leaves its request to the owner; the owner looks again after it let go (Ownership). Nobody ever waits.
-class Transmitter {
+class Transmitter final : private WindowWaiter {
  public:
   Transmitter(const QpContext& context, Cq& cq, SpscFifo<PendingRead>& pending_reads,
               SpscFifo<InboundRead>& inbound_reads);
@@ -78,7 +78,7 @@ class Transmitter {
 
   SendQueue& queue() { return queue_; }
   /// Nothing of it runs or is about to run.
-  bool is_idle() const { return !ownership_.is_owned() && !owner_task_.is_queued(); }
+  bool is_idle() const { return !ownership_.is_owned() && !owner_task_.is_queued() && wakers_.load() == 0; }
 
  private:
   enum Command : std::uint32_t {
@@ -143,6 +143,13 @@ class Transmitter {
   void unpin_sges(SendRecord& record, std::size_t count) noexcept SOFTNDK_REQUIRES(ownership_);
   void release_record(SendRecord& record) noexcept SOFTNDK_REQUIRES(ownership_);
 
+  // Binds and invalidates, which never see the wire (transmitter_window.cpp).
+  Append execute_window_work(SendRecord& record) noexcept SOFTNDK_REQUIRES(ownership_);
+  /// False: not before the window has told us what it is about to.
+  bool cancel_window_work(SendRecord& record) noexcept SOFTNDK_REQUIRES(ownership_);
+  void end_window_work(SendRecord& record, bool bound) noexcept SOFTNDK_REQUIRES(ownership_);
+  void on_window_free() noexcept override;
+
   // Answers to the peer's Reads.
   Append append_response_fpdu() noexcept SOFTNDK_REQUIRES(ownership_);
   /// One FPDU of `message` from `offset`, its payload found by `map(offset, length, spans) -> count`.
@@ -174,6 +181,8 @@ class Transmitter {
   TxAttachment attachment_;           // written by attach() before the command, read by the owner after it
   iwarp::Terminate asked_terminate_;  // likewise, by send_terminate()
   OwnerTask owner_task_;
+  std::atomic<bool> window_free_{false};  ///< what the invalidate at built_ waits for has happened
+  std::atomic<std::uint32_t> wakers_{0};  ///< calls of on_window_free() that are due or running
 
   // The owner's.
   io::ByteStream* stream_ SOFTNDK_GUARDED_BY(ownership_) = nullptr;

@@ -27,7 +27,8 @@ bool SendQueue::reserve_memory(const rdma::QpParameters& parameters, const rdma:
   read_sge_max_ = caps.read_sge_max;  // in place of the initiator's (R-QAI-08)
   inline_max_ = parameters.inline_bytes_max;
   message_max_ = caps.message_bytes_max;
-  const std::size_t tail = std::max<std::size_t>(std::max(sge_max_, read_sge_max_) * sizeof(rdma::Sge), inline_max_);
+  const std::size_t tail =
+      std::max({std::max(sge_max_, read_sge_max_) * sizeof(rdma::Sge), std::size_t{inline_max_}, sizeof(WindowRecord)});
   return ring_.reserve_memory(depth_, sizeof(SendRecord) + tail);
 }
 
@@ -47,7 +48,9 @@ expected<void, PostError> SendQueue::push(const rdma::SendWork& work) noexcept {
     return unexpected(PostError::no_read_limit);
   // acquire: partner of retired_one().
   if (posted_ - retired_.load(std::memory_order_acquire) >= depth_) return unexpected(PostError::queue_full);
-  const std::size_t tail = carries_inline ? length_bytes : work.sges.size() * sizeof(rdma::Sge);
+  const std::size_t tail = is_window_work(work.operation) ? sizeof(WindowRecord)
+                           : carries_inline               ? length_bytes
+                                                          : work.sges.size() * sizeof(rdma::Sge);
   void* room = ring_.reserve(sizeof(SendRecord) + tail);
   if (room == nullptr) return unexpected(PostError::queue_full);
   const RecordRing::Header header = *static_cast<RecordRing::Header*>(room);
@@ -63,7 +66,15 @@ expected<void, PostError> SendQueue::push(const rdma::SendWork& work) noexcept {
   record->context = work.context;
   record->status = rdma::WorkStatus::success;
   record->device_code = 0;
-  if (carries_inline) {
+  if (is_window_work(work.operation)) {
+    auto* window = static_cast<Window*>(work.window->window);
+    // Its next token is known from here on, although the bind's turn comes later (R-MW-05).
+    ::new (&record->window()) WindowRecord{
+        .work = *work.window,
+        .window = window,
+        .token = work.operation == Operation::bind ? window->take_token() : 0,
+    };
+  } else if (carries_inline) {
     // Inline data is captured here, and its tokens never looked at (R-INL-01, R-INL-02).
     std::uint8_t* to = record->inline_data();
     for (const rdma::Sge& sge : work.sges) {

@@ -8,13 +8,23 @@
 #include "base/thread_safety.h"
 #include "rdma/device.h"
 #include "rnic/record_ring.h"
+#include "rnic/tpt/window.h"
 
 namespace softndk::rnic {
 
 /// How far a read has come; written by the receive side (and by the transmit side before it is sent).
 enum class ReadState : std::uint8_t { pending, done };
 
-/// An initiator request in its ring, followed by its sges, or by its inline octets.
+/// Behind the record of a bind or an invalidate.
+struct WindowRecord {
+  rdma::WindowWork work;
+  Window* window;
+  rdma::Token token;   ///< that the bind gives it
+  bool waits = false;  ///< the invalidate: for accesses in progress
+  bool over = false;   ///< the window's owner knows
+};
+
+/// An initiator request in its ring, followed by its sges, by its inline octets, or by its WindowRecord.
 struct SendRecord {
   RecordRing::Header header;
   rdma::Operation operation;
@@ -31,6 +41,7 @@ struct SendRecord {
   std::uint32_t device_code;
 
   std::span<rdma::Sge> sges() { return {reinterpret_cast<rdma::Sge*>(this + 1), sge_count}; }
+  WindowRecord& window() { return *reinterpret_cast<WindowRecord*>(this + 1); }
   std::uint8_t* inline_data() { return reinterpret_cast<std::uint8_t*>(this + 1); }
 };
 
@@ -42,6 +53,10 @@ struct ReceiveRecord {
   void* context;
   std::span<rdma::Sge> sges() { return {reinterpret_cast<rdma::Sge*>(this + 1), sge_count}; }
 };
+constexpr bool is_window_work(rdma::Operation operation) {
+  return operation == rdma::Operation::bind || operation == rdma::Operation::invalidate;
+}
+static_assert(sizeof(SendRecord) % alignof(WindowRecord) == 0);
 static_assert(alignof(SendRecord) <= RecordRing::kAlignment && sizeof(SendRecord) % alignof(rdma::Sge) == 0);
 static_assert(alignof(ReceiveRecord) <= RecordRing::kAlignment && sizeof(ReceiveRecord) % alignof(rdma::Sge) == 0);
 

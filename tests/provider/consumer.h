@@ -112,6 +112,9 @@ inline NTSTATUS close(NDK_CQ* object) {
 inline NTSTATUS close(NDK_MR* object) {
   return close(object, object->Dispatch->NdkCloseMr);
 }
+inline NTSTATUS close(NDK_MW* object) {
+  return close(object, object->Dispatch->NdkCloseMw);
+}
 inline NTSTATUS close(NDK_QP* object) {
   return close(object, object->Dispatch->NdkCloseQp);
 }
@@ -189,6 +192,9 @@ class Rig {
   }
   NDK_MR* mr(NDK_PD* in) {
     return make<NDK_MR>([&](auto... args) { return in->Dispatch->NdkCreateMr(in, FALSE, args...); });
+  }
+  NDK_MW* mw(NDK_PD* in) {
+    return make<NDK_MW>([&](auto... args) { return in->Dispatch->NdkCreateMw(in, args...); });
   }
   NDK_QP* qp(NDK_PD* in, NDK_CQ* receives, NDK_CQ* initiators, PVOID context = nullptr) {
     return make<NDK_QP>([&](auto... args) {

@@ -54,6 +54,11 @@ struct Kinds {
            return pd->Dispatch->NdkCreateMr(pd, FALSE, done, context, reinterpret_cast<NDK_MR**>(out));
          },
          pd->Dispatch->NdkClosePd},
+        {"mw", NdkObjectTypeMw,
+         [this](auto done, PVOID context, void** out) {
+           return pd->Dispatch->NdkCreateMw(pd, done, context, reinterpret_cast<NDK_MW**>(out));
+         },
+         pd->Dispatch->NdkClosePd},
         {"qp", NdkObjectTypeQp,
          [this](auto done, PVOID context, void** out) {
            return pd->Dispatch->NdkCreateQp(pd, cq, cq, nullptr, 4, 4, 1, 1, 0, done, context,
@@ -369,7 +374,8 @@ TEST(R_CRT_13, ParameterErrorsAreInlineInEveryMode) {
 TEST(R_NDIS_14, MoreObjectsThanTheAdapterHasAreInsufficientResources) {
   simulate([] {
     Settings settings;
-    settings.pd_count_max = settings.cq_count_max = settings.mr_count_max = settings.qp_count_max = 1;
+    settings.pd_count_max = settings.cq_count_max = settings.qp_count_max = 1;
+    settings.mr_count_max = settings.mw_count_max = 1;
     Rig rig(settings);
     Kinds kinds(rig);  // takes the one PD and the one CQ
     for (const Kind& kind : kinds.all) {

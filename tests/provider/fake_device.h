@@ -142,11 +142,52 @@ class FakeRegion final : public rdma::MemoryRegion {
   FakeDevice& device_;
 };
 
+class FakeWindow final : public rdma::MemoryWindow {
+ public:
+  FakeWindow(FakeDevice& device, rdma::WindowSink& sink) noexcept;
+  ~FakeWindow() override;
+  rdma::Token remote_token() const noexcept override { return token; }
+  void close() noexcept override;
+
+  /// A posted bind's or invalidate's turn has come.
+  void execute(const rdma::WindowWork& work) {
+    if (work.region != nullptr) {
+      region_owner = work.region_owner;
+      token = token + 1;
+      sink.on_window_work_done(work.region_owner, true);
+    } else {
+      unbind();
+      sink.on_window_work_done(nullptr, false);
+    }
+  }
+  void cancel(const rdma::WindowWork& work) { sink.on_window_work_done(work.region_owner, false); }
+  void unbind() {
+    if (void* owner = std::exchange(region_owner, nullptr)) sink.on_unbound(owner);
+  }
+  void end() {
+    on_processor([&] { last_event.send(); });
+  }
+
+  rdma::WindowSink& sink;
+  std::atomic<rdma::Token> token{0};
+  void* region_owner = nullptr;
+  LastEvent last_event{this, [](void* it) noexcept {
+                         auto& self = *static_cast<FakeWindow*>(it);
+                         self.unbind();
+                         self.sink.on_window_closed();
+                       }};
+
+ private:
+  FakeDevice& device_;
+};
+
 class FakePd final : public rdma::ProtectionDomain {
  public:
   explicit FakePd(FakeDevice& device) noexcept;
   ~FakePd() override;
   expected<OwnedInterface<rdma::MemoryRegion>, rdma::CreateError> create_region() noexcept override;
+  expected<OwnedInterface<rdma::MemoryWindow>, rdma::CreateError> create_window(
+      rdma::WindowSink& sink) noexcept override;
 
  private:
   FakeDevice& device_;
@@ -198,6 +239,9 @@ class FakeQp final : public rdma::QueuePair {
     rdma::SendWork work;
     std::vector<rdma::Sge> sges;
     std::vector<std::uint8_t> inline_octets;
+    rdma::WindowWork window;
+    /// That of a bind or an invalidate.
+    FakeWindow& its_window() const { return static_cast<FakeWindow&>(*window.window); }
   };
   FakeQp(FakeDevice& device, const rdma::QpParameters& parameters, rdma::QpSink& sink) noexcept;
   ~FakeQp() override;
@@ -206,6 +250,8 @@ class FakeQp final : public rdma::QueuePair {
     Posted& posted = sends.emplace_back();
     posted.work = work;
     posted.work.sges = {};
+    if (work.window != nullptr) posted.window = *work.window;
+    posted.work.window = nullptr;  // of the call only
     posted.sges.assign(work.sges.begin(), work.sges.end());
     if (work.flags.inline_data) {
       for (const rdma::Sge& sge : work.sges) {
@@ -404,7 +450,7 @@ class FakeDevice final : public rdma::Device {
                     .cq_depth_max = 4194303,
                     .private_data_max = 252,
                     .fast_register_pages_max = 0,
-                    .memory_windows = false,
+                    .memory_windows = true,
                     .cq_resize = false,
                     .cq_moderation = false,
                     .read_local_invalidate = false,
@@ -463,14 +509,15 @@ class FakeDevice final : public rdma::Device {
   std::atomic<CloseStyle> close_style{CloseStyle::posted};
   Living<FakePd> pds;
   Living<FakeRegion> regions;
+  Living<FakeWindow> windows;
   Living<FakeCq> cqs;
   Living<FakeQp> qps;
   Living<FakeConnection> connections;
   Living<FakeListener> listeners;
   Living<FakeSharedEndpoint> endpoints;
   std::size_t living() const {
-    return pds.count() + regions.count() + cqs.count() + qps.count() + connections.count() + listeners.count() +
-           endpoints.count();
+    return pds.count() + regions.count() + windows.count() + cqs.count() + qps.count() + connections.count() +
+           listeners.count() + endpoints.count();
   }
 };
 
@@ -489,6 +536,16 @@ inline void FakeConnection::interrupt() {
 inline void FakeListener::interrupt() {
   device_.interrupt();
 }
+inline FakeWindow::FakeWindow(FakeDevice& device, rdma::WindowSink& the_sink) noexcept
+    : sink(the_sink), device_(device) {
+  device_.windows.add(this);
+}
+inline FakeWindow::~FakeWindow() {
+  device_.windows.remove(this);
+}
+inline void FakeWindow::close() noexcept {
+  last_event.close(device_.close_style);
+}
 inline FakePd::FakePd(FakeDevice& device) noexcept : device_(device) {
   device_.pds.add(this);
 }
@@ -497,6 +554,10 @@ inline FakePd::~FakePd() {
 }
 inline expected<OwnedInterface<rdma::MemoryRegion>, rdma::CreateError> FakePd::create_region() noexcept {
   return device_.make<rdma::MemoryRegion, FakeRegion>(device_);
+}
+inline expected<OwnedInterface<rdma::MemoryWindow>, rdma::CreateError> FakePd::create_window(
+    rdma::WindowSink& sink) noexcept {
+  return device_.make<rdma::MemoryWindow, FakeWindow>(device_, sink);
 }
 inline FakeCq::FakeCq(FakeDevice& device, const rdma::CqParameters& given, rdma::CqSink& the_sink) noexcept
     : parameters(given), sink(the_sink), device_(device) {

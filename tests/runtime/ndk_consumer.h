@@ -107,6 +107,9 @@ inline NDK_FN_CLOSE_OBJECT closer(const NDK_QP* object) {
 inline NDK_FN_CLOSE_OBJECT closer(const NDK_MR* object) {
   return object->Dispatch->NdkCloseMr;
 }
+inline NDK_FN_CLOSE_OBJECT closer(const NDK_MW* object) {
+  return object->Dispatch->NdkCloseMw;
+}
 inline NDK_FN_CLOSE_OBJECT closer(const NDK_CONNECTOR* object) {
   return object->Dispatch->NdkCloseConnector;
 }

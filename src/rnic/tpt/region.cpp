@@ -17,16 +17,15 @@ Region::Region(TokenTable& table, TokenSlot& slot, std::uint64_t bytes_max)
     : table_(table), slot_(&slot), bytes_max_(bytes_max) {}
 
 Region::~Region() {
-  SOFTNDK_CHECK(token_ == 0);
+  SOFTNDK_CHECK(token_.load() == 0);
   deallocate(slot_->extents);
-  slot_->extents = nullptr;
   table_.release_slot(slot_);
 }
 
 expected<void, rdma::MemoryError> Region::enable(std::uint64_t base_address,
                                                  std::span<const rdma::MemoryExtent> extents,
                                                  AccessRights rights) noexcept {
-  if (token_ != 0) return unexpected(rdma::MemoryError::wrong_state);
+  if (token_.load() != 0) return unexpected(rdma::MemoryError::wrong_state);
   void* memory = try_allocate(sizeof(RegionExtent) * extents.size(), alignof(RegionExtent));
   if (memory == nullptr) return unexpected(rdma::MemoryError::no_resources);
   auto* copied = static_cast<RegionExtent*>(memory);
@@ -46,8 +45,8 @@ expected<void, rdma::MemoryError> Region::enable(std::uint64_t base_address,
   slot_->length_bytes = length_bytes;
   slot_->rights = rights;
   ++slot_->key;  // a token that died by disable() does not come back with the next registration
-  token_ = table_.token_of(*slot_);
   table_.enable(*slot_);
+  token_ = table_.token_of(*slot_);
   return {};
 }
 

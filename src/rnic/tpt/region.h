@@ -14,16 +14,16 @@ class Region final : public rdma::MemoryRegion {
   expected<void, rdma::MemoryError> enable(std::uint64_t base_address, std::span<const rdma::MemoryExtent> extents,
                                            AccessRights rights) noexcept override;
   bool disable(rdma::DeregisterSink& sink) noexcept override;
-  bool is_enabled() const noexcept override { return token_ != 0; }
-  Token local_token() const noexcept override { return token_; }
+  bool is_enabled() const noexcept override { return token_.load() != 0; }
+  Token local_token() const noexcept override { return token_.load(); }
   /// The same key: rights decide what a peer may do with it, and a region without remote rights refuses every peer.
-  Token remote_token() const noexcept override { return token_; }
+  Token remote_token() const noexcept override { return token_.load(); }
 
  private:
   TokenTable& table_;
   TokenSlot* slot_;
   std::uint64_t bytes_max_;
-  Token token_ = 0;
+  std::atomic<Token> token_{0};  // a bind looks at it while the owner may change it
 };
 
 }  // namespace softndk::rnic

@@ -18,16 +18,16 @@ std::uint32_t inverse_modulo_2_24(std::uint32_t odd) {
   return inverse & kIndexMask;
 }
 
-bool allows(AccessRights rights, Access access) {
+bool allows(const TokenSlot& slot, Access access) {
   switch (access) {
     case Access::local_read:
-      return true;  // every registration has it
+      return !slot.remote_only;  // every registration has it
     case Access::local_write:
-      return rights.local_write;
+      return slot.rights.local_write;
     case Access::remote_read:
-      return rights.remote_read;
+      return slot.rights.remote_read;
     case Access::remote_write:
-      return rights.remote_write;
+      return slot.rights.remote_write;
   }
   SOFTNDK_UNREACHABLE();
 }
@@ -106,6 +106,9 @@ void TokenTable::release_slot(TokenSlot* slot) noexcept {
   SOFTNDK_CHECK(slot->state.load() == 0);
   MutexLock lock(mutex_);
   ++slot->key;
+  slot->extents = nullptr;
+  slot->first_octet = 0;
+  slot->remote_only = false;
   slot->next_free = nullptr;
   if (free_tail_ != nullptr) {
     free_tail_->next_free = slot;
@@ -119,8 +122,8 @@ Token TokenTable::token_of(const TokenSlot& slot) const noexcept {
   return scatter(slot.index) << 8 | slot.key;
 }
 
-void TokenTable::enable(TokenSlot& slot) noexcept {
-  slot.state.store(std::uint64_t{token_of(slot)} << 32);  // publishes the row's fields to pin()
+void TokenTable::enable(TokenSlot& slot, Token token) noexcept {
+  slot.state.store(std::uint64_t{token} << 32);  // publishes the row's fields to pin()
 }
 
 bool TokenTable::disable(TokenSlot& slot, rdma::DeregisterSink& sink) noexcept {
@@ -138,7 +141,7 @@ expected<RegionPin, AccessError> TokenTable::pin(Token token, const void* domain
   } while (!slot->state.compare_exchange_weak(state, state + kOnePin));
   RegionPin pin(slot);
   if (slot->domain != domain) return unexpected(AccessError::wrong_domain);
-  if (!allows(slot->rights, access)) return unexpected(AccessError::wrong_rights);
+  if (!allows(*slot, access)) return unexpected(AccessError::wrong_rights);
   // Wrap first, and by arithmetic that cannot itself wrap.
   if (length_bytes != 0 && address > UINT64_MAX - (length_bytes - 1)) return unexpected(AccessError::wraps);
   if (address < slot->base_address) return unexpected(AccessError::out_of_bounds);
@@ -150,7 +153,7 @@ expected<RegionPin, AccessError> TokenTable::pin(Token token, const void* domain
 
 std::size_t map_region(const TokenSlot& slot, std::uint64_t address, std::size_t& length_bytes,
                        std::span<IoSpan> spans) noexcept {
-  std::uint64_t offset = address - slot.base_address;
+  std::uint64_t offset = address - slot.base_address + slot.first_octet;
   const RegionExtent* end = slot.extents + slot.extent_count;
   const RegionExtent* extent = slot.extents;
   if (slot.extent_count > 1) {

@@ -47,7 +47,9 @@ struct alignas(64) TokenSlot {
   std::uint64_t length_bytes = 0;
   RegionExtent* extents = nullptr;
   std::uint32_t extent_count = 0;
+  std::uint64_t first_octet = 0;  ///< where in the extents the row begins: windows lie inside a region's
   AccessRights rights;
+  bool remote_only = false;  ///< windows: of no use to our own requests
   std::uint8_t key = 0;
   rdma::DeregisterSink* drain_sink = nullptr;  ///< set before the token dies, called by the last unpin
   TokenSlot* next_free = nullptr;
@@ -90,7 +92,9 @@ class TokenTable {
   /// The token the row will have until it is disabled.
   Token token_of(const TokenSlot& slot) const noexcept;
   /// From here on the token works.
-  void enable(TokenSlot& slot) noexcept;
+  void enable(TokenSlot& slot) noexcept { enable(slot, token_of(slot)); }
+  /// The same with one that was taken earlier, while the row still had another (R-MW-05).
+  void enable(TokenSlot& slot, Token token) noexcept;
   /// The token is dead for new accesses. True: none is in progress. False: `sink` is told when the last one ended.
   bool disable(TokenSlot& slot, rdma::DeregisterSink& sink) noexcept;
 
