@@ -32,8 +32,21 @@ void one_round(Rig& rig, std::mt19937& random) {
   }
 }
 
+/// Every mode, and with order and latency between.
+std::vector<Settings> all_policies() {
+  std::vector<Settings> all;
+  for (CompletionMode mode : kAllModes)
+    all.push_back(policy(mode));
+  for (std::uint64_t latency_ns : {0, 50'000}) {
+    Settings& held = all.emplace_back(policy(CompletionMode::mixed));
+    held.order_seed = 7;
+    held.latency_ns = latency_ns;
+  }
+  return all;
+}
+
 TEST(R_CONN_20, ThreadsCreateAndCloseAtOnceInEveryMode) {
-  for (CompletionMode mode : kAllModes) {
+  for (const Settings& settings : all_policies()) {
     net::Options two_processors;
     two_processors.processors = 2;
     const auto world = net::World::create(two_processors);
@@ -41,7 +54,7 @@ TEST(R_CONN_20, ThreadsCreateAndCloseAtOnceInEveryMode) {
     ntrt::Kernel running;
     ASSERT_TRUE(running.start((*world)->view()));
     {
-      Rig rig(policy(mode));
+      Rig rig(settings);
       struct Worker {
         Rig* rig = nullptr;
         unsigned seed = 0;
@@ -68,7 +81,7 @@ TEST(R_CONN_20, ThreadsCreateAndCloseAtOnceInEveryMode) {
 }
 
 TEST(R_CLS_13, AdapterCloseRacesWithTheLastCompletions) {
-  for (CompletionMode mode : kAllModes) {
+  for (const Settings& settings : all_policies()) {
     net::Options two_processors;
     two_processors.processors = 2;
     const auto world = net::World::create(two_processors);
@@ -76,7 +89,7 @@ TEST(R_CLS_13, AdapterCloseRacesWithTheLastCompletions) {
     ntrt::Kernel running;
     ASSERT_TRUE(running.start((*world)->view()));
     for (int round = 0; round < 50; ++round) {
-      Rig rig(policy(mode));
+      Rig rig(settings);
       NDK_PD* pd = rig.pd();
       NDK_MR* mr = rig.mr(pd);
       Seen pd_closed, mr_closed;
