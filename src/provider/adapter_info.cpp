@@ -40,7 +40,7 @@ NDK_ADAPTER_INFO make_adapter_info(const rdma::DeviceCaps& caps, const Settings&
   info.MaxOutboundReadLimit = caps.outbound_read_limit_max;
   info.MaxReceiveQueueDepth = caps.receive_queue_depth_max;
   info.MaxInitiatorQueueDepth = caps.initiator_queue_depth_max;
-  info.MaxSrqDepth = 0;  // no shared receive queues yet (R-QAI-10)
+  info.MaxSrqDepth = caps.srq_depth_max;  // R-QAI-10
   info.MaxCqDepth = caps.cq_depth_max;
   info.LargeRequestThreshold = kLargeRequestBytes;
   info.MaxCallerData = caps.private_data_max;
@@ -75,7 +75,7 @@ NDIS_NDK_CAPABILITIES make_capabilities(const Settings& settings, NDK_ADAPTER_IN
   to.MaxMrCount = settings.mr_count_max;
   to.MaxPdCount = settings.pd_count_max;
   to.MaxMwCount = info.MaxWindowSize != 0 ? settings.mw_count_max : 0;
-  to.MaxSrqCount = 0;
+  to.MaxSrqCount = info.MaxSrqDepth != 0 ? settings.srq_count_max : 0;
   to.NdkInfo = &info;
   return to;
 }

@@ -182,6 +182,23 @@ void CreateRecord::call_back(Delivery& self) noexcept {
   call.parent.release(RefReason::request);
 }
 
+RequestRecord::RequestRecord(Object& owner, NDK_FN_REQUEST_COMPLETION completion, PVOID context) noexcept
+    : Delivery(call_back, "completion of a request"), owner_(owner), completion_(completion), context_(context) {
+  completions_of(owner).begin(*this);
+  owner.add_ref(RefReason::request);
+}
+
+void RequestRecord::call_back(Delivery& self) noexcept {
+  Owned<RequestRecord> record(static_cast<RequestRecord*>(&self));
+  Object& owner = record->owner_;
+  const auto completion = record->completion_;
+  const PVOID context = record->context_;
+  const NTSTATUS status = record->status_;
+  record.reset();
+  completion(context, status);  // the consumer may close the object inside this (R-REQ-03)
+  owner.release(RefReason::request);
+}
+
 PendingRequest::PendingRequest(Object& owner, Conclude conclude, Reported reported, const char* what) noexcept
     : Delivery(call_back, what), owner_(owner), conclude_(conclude), reported_(reported) {}
 

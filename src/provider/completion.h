@@ -90,7 +90,7 @@ class Completions {
 /// What every NdkCreate* passes on.
 struct CreateCall {
   Object& parent;
-  Object* antecedents[2];  ///< further ones, or null
+  Object* antecedents[3];  ///< further ones, or null
   NDK_FN_CREATE_COMPLETION completion;
   PVOID context;
 };
@@ -131,6 +131,34 @@ NTSTATUS create(const CreateCall& call, Ndk** out, Make&& make) noexcept {
   if (record == nullptr) return STATUS_INSUFFICIENT_RESOURCES;
   expected<Ndk*, NTSTATUS> made = make();
   record->settle(made ? STATUS_SUCCESS : made.error(), made ? &(*made)->Header : nullptr);
+  return completions.deliver(mode, *record.release());
+}
+
+/// A request of an object that may have several on their way.
+class RequestRecord : public Delivery {
+ public:
+  RequestRecord(Object& owner, NDK_FN_REQUEST_COMPLETION completion, PVOID context) noexcept;
+  void settle(NTSTATUS status) noexcept { status_ = status; }
+
+ private:
+  static void call_back(Delivery& self) noexcept;
+  Object& owner_;
+  NDK_FN_REQUEST_COMPLETION completion_;
+  PVOID context_;
+  NTSTATUS status_ = STATUS_PENDING;
+};
+
+/// Such a request, whose result `act()` gives at once: returned, or handed out later as the policy says. It never fails
+/// for want of a record.
+template <class Act>
+NTSTATUS request(Object& owner, CompletionKind kind, NDK_FN_REQUEST_COMPLETION completion, PVOID context,
+                 Act&& act) noexcept {
+  Completions& completions = completions_of(owner);
+  const CompletionMode mode = completions.choose(kind);
+  if (mode == CompletionMode::inlined) return act();
+  Owned<RequestRecord> record = try_make<RequestRecord>(owner, completion, context);
+  if (record == nullptr) return act();
+  record->settle(act());
   return completions.deliver(mode, *record.release());
 }
 

@@ -13,6 +13,7 @@ extern const NDK_MW_DISPATCH kMwDispatch;
 extern const NDK_QP_DISPATCH kQpDispatch;
 extern const NDK_CONNECTOR_DISPATCH kConnectorDispatch;
 extern const NDK_LISTENER_DISPATCH kListenerDispatch;
+extern const NDK_SRQ_DISPATCH kSrqDispatch;
 extern const NDK_SHARED_ENDPOINT_DISPATCH kSharedEndpointDispatch;
 
 }  // namespace softndk::provider

@@ -13,6 +13,7 @@ MiniportAdapter::MiniportAdapter(rdma::Device& device, const Settings& settings)
       mrs(settings.mr_count_max),
       mws(settings.mw_count_max),
       pds(settings.pd_count_max),
+      srqs(settings.srq_count_max),
       device_(device),
       settings_(settings),
       completions_(settings),

@@ -29,7 +29,7 @@ class MiniportAdapter {
   const Settings& settings() const noexcept { return settings_; }
   Completions& completions() noexcept { return completions_; }
 
-  InstanceCount qps, cqs, mrs, mws, pds;
+  InstanceCount qps, cqs, mrs, mws, pds, srqs;
 
   /// Opening an instance, and creating objects on an open one, need NDK functionality to be enabled (R-NDIS-02, C-09);
   /// all else goes on until the instances are closed (R-PNP-06).

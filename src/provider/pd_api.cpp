@@ -33,11 +33,26 @@ NTSTATUS create_mw(NDK_PD* pd, NDK_FN_CREATE_COMPLETION completion, PVOID contex
   return create({self, {}, completion, context}, mw, [&] { return Mw::create(self); });
 }
 
-/// Not offered yet (MaxSrqDepth is 0, R-QAI-10).
-NTSTATUS create_srq(NDK_PD*, ULONG, ULONG, ULONG, NDK_FN_SRQ_NOTIFICATION_CALLBACK, PVOID, GROUP_AFFINITY*,
-                    NDK_FN_CREATE_COMPLETION, PVOID, NDK_SRQ**) noexcept {
+NTSTATUS create_srq(NDK_PD* pd, ULONG depth, ULONG sge_max, ULONG threshold,
+                    NDK_FN_SRQ_NOTIFICATION_CALLBACK notification, PVOID notification_context, GROUP_AFFINITY* affinity,
+                    NDK_FN_CREATE_COMPLETION completion, PVOID context, NDK_SRQ** srq) noexcept {
   enter("NdkCreateSrq");
-  return STATUS_NOT_SUPPORTED;
+  Pd& self = ours(pd);
+  if (completion == nullptr || srq == nullptr) return STATUS_INVALID_PARAMETER;
+  const NDK_ADAPTER_INFO& info = self.adapter().info();
+  if (info.MaxSrqDepth == 0) return STATUS_NOT_SUPPORTED;  // R-QAI-10
+  if (depth == 0 || depth > info.MaxSrqDepth || sge_max > info.MaxReceiveRequestSge) {
+    return STATUS_INVALID_PARAMETER;  // R-SRQ-01, R-SRQ-02
+  }
+  if (const NTSTATUS status = self.adapter().check_creatable(); !NT_SUCCESS(status)) return status;
+  const rdma::SrqParameters parameters{
+      .depth = depth,
+      .sge_max = sge_max,
+      .threshold = threshold,
+      .affinity_mask = affinity != nullptr && affinity->Group == 0 ? affinity->Mask : 0,
+  };
+  return create({self, {}, completion, context}, srq,
+                [&] { return Srq::create(self, parameters, notification, notification_context); });
 }
 
 NTSTATUS create_qp(NDK_PD* pd, NDK_CQ* receive_cq, NDK_CQ* initiator_cq, PVOID qp_context, ULONG receive_depth,
@@ -62,14 +77,33 @@ NTSTATUS create_qp(NDK_PD* pd, NDK_CQ* receive_cq, NDK_CQ* initiator_cq, PVOID q
   if (const NTSTATUS status = self.adapter().check_creatable(); !NT_SUCCESS(status)) return status;
   const QpLimits limits{receive_depth, initiator_depth, receive_sge_max, initiator_sge_max, inline_bytes_max};
   return create({self, {&receive, &initiator}, completion, context}, qp,
-                [&] { return Qp::create(self, receive, initiator, qp_context, limits); });
+                [&] { return Qp::create(self, receive, initiator, nullptr, qp_context, limits); });
 }
 
-/// Not offered yet.
-NTSTATUS create_qp_with_srq(NDK_PD*, NDK_CQ*, NDK_CQ*, NDK_SRQ*, PVOID, ULONG, ULONG, ULONG, NDK_FN_CREATE_COMPLETION,
-                            PVOID, NDK_QP**) noexcept {
+NTSTATUS create_qp_with_srq(NDK_PD* pd, NDK_CQ* receive_cq, NDK_CQ* initiator_cq, NDK_SRQ* srq, PVOID qp_context,
+                            ULONG initiator_depth, ULONG initiator_sge_max, ULONG inline_bytes_max,
+                            NDK_FN_CREATE_COMPLETION completion, PVOID context, NDK_QP** qp) noexcept {
   enter("NdkCreateQpWithSrq");
-  return STATUS_NOT_SUPPORTED;
+  Pd& self = ours(pd);
+  const NDK_ADAPTER_INFO& info = self.adapter().info();
+  if (info.MaxSrqDepth == 0) return STATUS_NOT_SUPPORTED;  // R-QAI-10
+  if (completion == nullptr || qp == nullptr || receive_cq == nullptr || initiator_cq == nullptr || srq == nullptr) {
+    return STATUS_INVALID_PARAMETER;
+  }
+  if (initiator_depth > info.MaxInitiatorQueueDepth || initiator_sge_max > info.MaxInitiatorRequestSge ||
+      inline_bytes_max > info.MaxInlineDataSize) {
+    return STATUS_INVALID_PARAMETER;  // R-QP-01
+  }
+  Cq& receive = *static_cast<Cq*>(receive_cq);
+  Cq& initiator = *static_cast<Cq*>(initiator_cq);
+  Srq& shared = *static_cast<Srq*>(srq);
+  if (&receive.adapter() != &self.adapter() || &initiator.adapter() != &self.adapter() || &shared.pd() != &self) {
+    return STATUS_INVALID_PARAMETER;  // R-OBJ-14
+  }
+  if (const NTSTATUS status = self.adapter().check_creatable(); !NT_SUCCESS(status)) return status;
+  const QpLimits limits{0, initiator_depth, 0, initiator_sge_max, inline_bytes_max};
+  return create({self, {&receive, &initiator, &shared}, completion, context}, qp,
+                [&] { return Qp::create(self, receive, initiator, &shared, qp_context, limits); });
 }
 
 /// No logical addresses yet: the token is 0, which is never valid (R-MR-15), so a request that carries it fails as one

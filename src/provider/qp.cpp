@@ -16,24 +16,26 @@ const ObjectType Qp::kType = {
     .destroy = [](Object& object) noexcept { Owned<Qp> gone(static_cast<Qp*>(&object)); },
 };
 
-Qp::Qp(Pd& pd, Cq& receive_cq, Cq& initiator_cq, InstanceCount::Ticket ticket) noexcept
-    : NDK_QP{}, Object(kType, pd.adapter()), ticket_(std::move(ticket)) {
+Qp::Qp(Pd& pd, Cq& receive_cq, Cq& initiator_cq, Srq* srq, InstanceCount::Ticket ticket) noexcept
+    : NDK_QP{}, Object(kType, pd.adapter()), ticket_(std::move(ticket)), has_srq_(srq != nullptr) {
   init_header(Header, NdkObjectTypeQp, pd.adapter().version());
   Dispatch = &kQpDispatch;
   hold_antecedent(pd);
   hold_antecedent(receive_cq);
   hold_antecedent(initiator_cq);
+  if (srq != nullptr) hold_antecedent(*srq);
 }
 
-expected<NDK_QP*, NTSTATUS> Qp::create(Pd& pd, Cq& receive_cq, Cq& initiator_cq, PVOID context,
+expected<NDK_QP*, NTSTATUS> Qp::create(Pd& pd, Cq& receive_cq, Cq& initiator_cq, Srq* srq, PVOID context,
                                        const QpLimits& limits) noexcept {
   InstanceCount::Ticket ticket = pd.adapter().miniport().qps.take();
   if (!ticket) return unexpected(STATUS_INSUFFICIENT_RESOURCES);
-  Owned<Qp> qp = try_make<Qp>(pd, receive_cq, initiator_cq, std::move(ticket));
+  Owned<Qp> qp = try_make<Qp>(pd, receive_cq, initiator_cq, srq, std::move(ticket));
   if (qp == nullptr) return unexpected(STATUS_INSUFFICIENT_RESOURCES);
   auto device = pd.adapter().device().create_qp(pd.device(),
                                                 {.receive_cq = &receive_cq.device(),
                                                  .initiator_cq = &initiator_cq.device(),
+                                                 .srq = srq != nullptr ? &srq->device() : nullptr,
                                                  .context = context,
                                                  .receive_depth = limits.receive_depth,
                                                  .initiator_depth = limits.initiator_depth,
@@ -105,6 +107,7 @@ NTSTATUS Qp::post_window_work(rdma::Operation operation, PVOID context, ULONG fl
 }
 
 NTSTATUS Qp::post_receive(PVOID context, const NDK_SGE* sges, ULONG count) noexcept {
+  if (has_srq_) return STATUS_INVALID_DEVICE_REQUEST;  // R-QP-06
   if (sges == nullptr && count != 0) return STATUS_INVALID_PARAMETER;
   SgeList list;
   if (!list.translate(sges, count)) return STATUS_DATA_OVERRUN;

@@ -5,6 +5,7 @@
 #include "provider/cq.h"
 #include "provider/instance_count.h"
 #include "provider/pd.h"
+#include "provider/srq.h"
 #include "provider/work_translation.h"
 #include "rdma/queue.h"
 
@@ -22,10 +23,12 @@ struct QpLimits {
 class Mr;
 class Mw;
 
-/// A queue pair: successor of its PD and CQs, antecedent of the connector it is bound to (R-CONN-18).
+/// A queue pair: successor of its PD, CQs and SRQ if it has one, antecedent of the connector it is bound to
+/// (R-CONN-18).
 class Qp final : public NDK_QP, public Object {
  public:
-  static expected<NDK_QP*, NTSTATUS> create(Pd& pd, Cq& receive_cq, Cq& initiator_cq, PVOID context,
+  /// `srq` null: receives of its own.
+  static expected<NDK_QP*, NTSTATUS> create(Pd& pd, Cq& receive_cq, Cq& initiator_cq, Srq* srq, PVOID context,
                                             const QpLimits& limits) noexcept;
   rdma::QueuePair& device() const noexcept { return *device_; }
 
@@ -50,12 +53,12 @@ class Qp final : public NDK_QP, public Object {
   NTSTATUS post_invalidate(PVOID context, Mw& window, ULONG flags) noexcept SOFTNDK_REQUIRES(initiator);
   /// An initiator post that this provider does not offer, or that it refuses.
   NTSTATUS refuse_post(NTSTATUS status) noexcept SOFTNDK_REQUIRES(initiator);
-  /// Any time after creation (R-WR-09).
+  /// Any time after creation (R-WR-09); not on a pair that takes its receives from an SRQ (R-QP-06).
   NTSTATUS post_receive(PVOID context, const NDK_SGE* sges, ULONG count) noexcept SOFTNDK_REQUIRES(receiver);
   /// May run beside posts (R-WR-05).
   void flush() noexcept { device_->flush(); }
 
-  Qp(Pd& pd, Cq& receive_cq, Cq& initiator_cq, InstanceCount::Ticket ticket) noexcept;  // for create()
+  Qp(Pd& pd, Cq& receive_cq, Cq& initiator_cq, Srq* srq, InstanceCount::Ticket ticket) noexcept;  // for create()
 
  private:
   struct Sink final : rdma::QpSink {
@@ -69,6 +72,7 @@ class Qp final : public NDK_QP, public Object {
 
   Sink sink_{*this};
   InstanceCount::Ticket ticket_;
+  const bool has_srq_;
   std::atomic<bool> bound_{false};
   OwnedInterface<rdma::QueuePair> device_;
 };

@@ -46,6 +46,7 @@ struct Settings {
   std::uint32_t mr_count_max = 1u << 20;
   std::uint32_t mw_count_max = 1u << 20;
   std::uint32_t pd_count_max = 65536;
+  std::uint32_t srq_count_max = 65536;
 
   CompletionMode mode(CompletionKind kind) const noexcept;
 };

@@ -95,6 +95,16 @@ NTSTATUS to_ntstatus(rdma::MemoryError error) noexcept {
   SOFTNDK_UNREACHABLE();
 }
 
+NTSTATUS to_ntstatus(rdma::SrqError error) noexcept {
+  switch (error) {
+    case rdma::SrqError::no_resources:
+      return STATUS_INSUFFICIENT_RESOURCES;
+    case rdma::SrqError::too_shallow:
+      return STATUS_INVALID_PARAMETER;  // R-SRQ-12
+  }
+  SOFTNDK_UNREACHABLE();
+}
+
 NTSTATUS to_ntstatus(rdma::CreateError error) noexcept {
   switch (error) {
     case rdma::CreateError::no_resources:

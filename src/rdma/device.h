@@ -65,6 +65,7 @@ struct CqParameters {
 struct QpParameters {
   CompletionQueue* receive_cq = nullptr;
   CompletionQueue* initiator_cq = nullptr;
+  SharedReceiveQueue* srq = nullptr;  ///< where its receives come from; null: a queue of its own
   void* context = nullptr;
   std::uint32_t receive_depth = 0;
   std::uint32_t initiator_depth = 0;
@@ -82,6 +83,9 @@ class Device {
   virtual expected<OwnedInterface<ProtectionDomain>, CreateError> create_pd() noexcept = 0;
   virtual expected<OwnedInterface<CompletionQueue>, CreateError> create_cq(const CqParameters& parameters,
                                                                            CqSink& sink) noexcept = 0;
+  virtual expected<OwnedInterface<SharedReceiveQueue>, CreateError> create_srq(ProtectionDomain& pd,
+                                                                               const SrqParameters& parameters,
+                                                                               SrqSink& sink) noexcept = 0;
   virtual expected<OwnedInterface<QueuePair>, CreateError> create_qp(ProtectionDomain& pd,
                                                                      const QpParameters& parameters,
                                                                      QpSink& sink) noexcept = 0;

@@ -38,6 +38,38 @@ class CompletionQueue {
   virtual std::uint32_t depth() const noexcept = 0;
 };
 
+struct SrqParameters {
+  std::uint32_t depth = 0;
+  std::uint32_t sge_max = 0;
+  std::uint32_t threshold = 0;      ///< 0: not armed
+  std::uint64_t affinity_mask = 0;  ///< a hint; 0: none
+};
+enum class SrqError : std::uint8_t { no_resources, too_shallow };
+
+class SrqSink {
+ public:
+  /// An armed queue fell below its threshold (disarmed before this runs), or it failed. On the queue's processor
+  /// thread, never two at a time for one queue (R-SRQ-08).
+  virtual void on_srq_notify(bool failed) noexcept = 0;
+  /// The last event, after close(): the queue may be destroyed inside it.
+  virtual void on_srq_closed() noexcept = 0;
+
+ protected:
+  ~SrqSink() = default;
+};
+
+/// Receives that several queue pairs of one protection domain take from, each when a message of its own arrives.
+class SharedReceiveQueue {
+ public:
+  virtual ~SharedReceiveQueue() = default;
+  /// Serialised by the caller (R-SRQ-16).
+  virtual expected<void, PostError> post_receive(const ReceiveWork& work) noexcept = 0;
+  /// 0 keeps the depth, 0 keeps threshold and arming (R-SRQ-03). An error changes nothing.
+  virtual expected<void, SrqError> modify(std::uint32_t depth, std::uint32_t threshold) noexcept = 0;
+  /// What is queued is dropped (R-CLS-25); on_srq_closed() follows. All queue pairs over it are closed by then.
+  virtual void close() noexcept = 0;
+};
+
 class QpSink {
  public:
   /// The last event, after close(): every outstanding request has its completion (cancelled) in its CQ; the queue

@@ -7,6 +7,7 @@
 #include "rnic/listener.h"
 #include "rnic/qp.h"
 #include "rnic/shared_endpoint.h"
+#include "rnic/srq.h"
 #include "rnic/tpt/region.h"
 #include "rnic/tpt/window.h"
 
@@ -28,7 +29,7 @@ constexpr rdma::DeviceCaps kCaps{
     .outbound_read_limit_max = 128,
     .receive_queue_depth_max = 16384,
     .initiator_queue_depth_max = 16384,
-    .srq_depth_max = 0,
+    .srq_depth_max = 16384,
     .cq_depth_max = 4194303,
     .private_data_max = 252,
     .fast_register_pages_max = 0,
@@ -115,6 +116,14 @@ expected<OwnedInterface<rdma::CompletionQueue>, CreateError> Device::create_cq(c
   if (parameters.depth == 0 || parameters.depth > caps_.cq_depth_max) return unexpected(CreateError::invalid);
   const unsigned slot = choose_processor(parameters.affinity_mask);
   return made<rdma::CompletionQueue>(Cq::create(parameters, sink, processor(slot), counters_));
+}
+
+expected<OwnedInterface<rdma::SharedReceiveQueue>, CreateError> Device::create_srq(
+    rdma::ProtectionDomain&, const rdma::SrqParameters& parameters, rdma::SrqSink& sink) noexcept {
+  if (parameters.depth == 0 || parameters.depth > caps_.srq_depth_max || parameters.sge_max > caps_.receive_sge_max)
+    return unexpected(CreateError::invalid);
+  return made<rdma::SharedReceiveQueue>(
+      Srq::create(parameters, caps_, processor(choose_processor(parameters.affinity_mask)), sink));
 }
 
 expected<OwnedInterface<rdma::QueuePair>, CreateError> Device::create_qp(rdma::ProtectionDomain& pd,

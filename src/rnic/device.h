@@ -30,6 +30,8 @@ class Device final : public rdma::Device {
   expected<OwnedInterface<rdma::ProtectionDomain>, rdma::CreateError> create_pd() noexcept override;
   expected<OwnedInterface<rdma::CompletionQueue>, rdma::CreateError> create_cq(const rdma::CqParameters& parameters,
                                                                                rdma::CqSink& sink) noexcept override;
+  expected<OwnedInterface<rdma::SharedReceiveQueue>, rdma::CreateError> create_srq(
+      rdma::ProtectionDomain& pd, const rdma::SrqParameters& parameters, rdma::SrqSink& sink) noexcept override;
   expected<OwnedInterface<rdma::QueuePair>, rdma::CreateError> create_qp(rdma::ProtectionDomain& pd,
                                                                          const rdma::QpParameters& parameters,
                                                                          rdma::QpSink& sink) noexcept override;

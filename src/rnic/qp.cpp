@@ -6,7 +6,7 @@ OwnedInterface<Qp> Qp::create(const QpContext& context, const rdma::QpParameters
                               const rdma::DeviceCaps& caps, rdma::QpSink& sink) noexcept {
   OwnedInterface<Qp> qp = make_interface<Qp>(context, parameters, sink);
   if (qp == nullptr || !qp->transmitter_.queue().reserve_memory(parameters, caps) ||
-      !qp->receiver_.queue().reserve_memory(parameters, caps))
+      !qp->receiver_.reserve_memory(parameters, caps))
     return nullptr;
   return qp;
 }

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "base/log.h"
+#include "rnic/srq.h"
 
 namespace softndk::rnic {
 
@@ -24,6 +25,12 @@ Receiver::Receiver(const QpContext& context, Cq& cq, SpscFifo<PendingRead>& pend
       owner_task_([](io::Task& task) noexcept { static_cast<OwnerTask&>(task).receiver->command(0); }),
       park_timer_([](io::Task& task) noexcept { static_cast<ParkTimer&>(task).receiver->command(kNoReceiveTimeout); }) {
   owner_task_.receiver = park_timer_.receiver = this;
+}
+
+bool Receiver::reserve_memory(const rdma::QpParameters& parameters, const rdma::DeviceCaps& caps) noexcept {
+  if (parameters.srq != nullptr)
+    return queue_.join(static_cast<Srq&>(*parameters.srq), context_.processor, owner_task_);
+  return queue_.reserve_memory(parameters, caps);
 }
 
 bool Receiver::prepare(const RxAttachment& attachment) noexcept {
@@ -517,8 +524,9 @@ void Receiver::flush_queue() noexcept {
   if (send_sink_ != SendSink::none) send_sink_ = SendSink::dropped;
   parking_.clear();
   context_.processor.cancel(park_timer_);
-  while (queue_.front() != nullptr)
+  while (queue_.front_of_ours() != nullptr)
     complete_receive(WorkStatus::cancelled, 0, false);
+  queue_.leave();
   if (!reading_) raise(kRqFlushed);  // not after a consumer's flush, while the stream is still read
 }
 
@@ -527,9 +535,8 @@ void Receiver::flush_queue() noexcept {
 void Receiver::look_at_parked() noexcept {
   if (parking_.empty() || flushed_) return;
   while (ParkingLot::Message* message = parking_.oldest()) {
+    if (!message->complete && send_sink_ != SendSink::parked) return;
     if (queue_.front() == nullptr) return;
-    const bool complete = message->complete;
-    if (!complete && send_sink_ != SendSink::parked) return;
     if (!move_to_receive(*message)) return;
   }
   attention_.store(false);

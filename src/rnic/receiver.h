@@ -45,6 +45,8 @@ class Receiver final : public iwarp::RxTarget {
   void on_posted() noexcept {
     if (attention_.load()) command(kLook);  // partner: the store in park() and in flush handling
   }
+  /// Takes the memory that the receive queue needs, or joins a shared one; false: there is none.
+  [[nodiscard]] bool reserve_memory(const rdma::QpParameters& parameters, const rdma::DeviceCaps& caps) noexcept;
   /// Takes the memory that attach() needs, and the first octets; false: there is none.
   [[nodiscard]] bool prepare(const RxAttachment& attachment) noexcept;
   /// A stream to use from now on; while none is attached, after prepare().

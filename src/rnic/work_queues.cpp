@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "rnic/srq.h"
+
 namespace softndk::rnic {
 
 using rdma::Operation;
@@ -118,11 +120,30 @@ expected<void, PostError> ReceiveQueue::push(const rdma::ReceiveWork& work) noex
   return {};
 }
 
-ReceiveRecord* ReceiveQueue::front() noexcept {
-  return ring_.record_at<ReceiveRecord>(taken_, ring_.published());
+ReceiveQueue::ReceiveQueue() = default;
+ReceiveQueue::~ReceiveQueue() = default;
+
+bool ReceiveQueue::join(Srq& srq, io::Processor& processor, io::Task& wake) noexcept {
+  srq_ = &srq;
+  member_ = try_make<SrqMember>(processor, wake);
+  return member_ != nullptr && room_.reserve(sizeof(ReceiveRecord) + srq.sge_max() * sizeof(rdma::Sge));
+}
+
+ReceiveRecord* ReceiveQueue::shared_front() noexcept {
+  auto* record = reinterpret_cast<ReceiveRecord*>(room_.data());
+  if (!holds_) holds_ = srq_->take(*record, *member_);
+  return holds_ ? record : nullptr;
+}
+
+void ReceiveQueue::leave() noexcept {
+  if (srq_ != nullptr) srq_->leave(*member_);
 }
 
 void ReceiveQueue::retire_front() noexcept {
+  if (srq_ != nullptr) {
+    holds_ = false;
+    return;
+  }
   ReceiveRecord* record = front();
   taken_ = RecordRing::after(taken_, record->header);
   ring_.free_until(taken_);

@@ -4,8 +4,10 @@
 #include <cstdint>
 #include <span>
 
+#include "base/alloc.h"
 #include "base/expected.h"
 #include "base/thread_safety.h"
+#include "io/executor.h"
 #include "rdma/device.h"
 #include "rnic/record_ring.h"
 #include "rnic/tpt/window.h"
@@ -90,17 +92,35 @@ class SendQueue {
   alignas(64) std::atomic<std::uint64_t> retired_{0};
 };
 
-/// The receive queue: the poster pushes, the owner of the receive side takes.
+class Srq;
+class SrqMember;
+
+/// The receive queue: the poster pushes, the owner of the receive side takes. Or the place of one receive that was
+/// taken from a shared queue.
 class ReceiveQueue {
  public:
   CallerRole poster;
+  ReceiveQueue();
+  ~ReceiveQueue();
+
+  /// Receives come from `srq` from now on; `wake` looks for one, on `processor`. False when memory is short.
+  [[nodiscard]] bool join(Srq& srq, io::Processor& processor, io::Task& wake) noexcept;
 
   [[nodiscard]] bool reserve_memory(const rdma::QpParameters& parameters, const rdma::DeviceCaps& caps) noexcept;
   expected<void, rdma::PostError> push(const rdma::ReceiveWork& work) noexcept SOFTNDK_REQUIRES(poster);
 
   // The owner's side. A record that was taken stays where it is until retire_front().
-  ReceiveRecord* front() noexcept;
+
+  /// The next receive; of a shared queue it is this queue pair's from here on. Null: there is none, and a shared queue
+  /// wakes us when there is.
+  ReceiveRecord* front() noexcept {
+    return srq_ == nullptr ? ring_.record_at<ReceiveRecord>(taken_, ring_.published()) : shared_front();
+  }
   void retire_front() noexcept;
+  /// What a flush cancels: of a shared queue only what was taken (R-FLU-05).
+  ReceiveRecord* front_of_ours() noexcept { return srq_ == nullptr || holds_ ? front() : nullptr; }
+  /// Nothing more is wanted of a shared queue.
+  void leave() noexcept;
 
  private:
   RecordRing ring_;
@@ -110,6 +130,12 @@ class ReceiveQueue {
   std::uint64_t posted_ SOFTNDK_GUARDED_BY(poster) = 0;
   RecordRing::Position taken_ = 0;  // owner only
   alignas(64) std::atomic<std::uint64_t> retired_{0};
+
+  ReceiveRecord* shared_front() noexcept;
+  Srq* srq_ = nullptr;
+  Owned<SrqMember> member_;
+  LazyMemory room_;  // for the one receive
+  bool holds_ = false;
 };
 
 }  // namespace softndk::rnic

@@ -82,7 +82,7 @@ TEST(R_QAI_09, ReadSinksNeedNoFlag) {
 
 TEST(R_QAI_10, WhatAnswersNotSupportedIsNotAnnounced) {
   const NDK_ADAPTER_INFO info = info_of({2, 1});
-  EXPECT_EQ(info.MaxSrqDepth, 0u);
+  EXPECT_EQ(info.MaxSrqDepth, 16384u);
   EXPECT_EQ(info.AdapterFlags &
                 (NDK_ADAPTER_FLAG_CQ_RESIZE_SUPPORTED | NDK_ADAPTER_FLAG_CQ_INTERRUPT_MODERATION_SUPPORTED |
                  NDK_ADAPTER_FLAG_RDMA_READ_LOCAL_INVALIDATE_SUPPORTED | NDK_ADAPTER_FLAG_IN_ORDER_DMA_SUPPORTED),
@@ -140,7 +140,13 @@ TEST(R_NDIS_10, CapabilitiesHaveTheirHeaderAndMissNoCounter) {
   EXPECT_EQ(capabilities.Flags, 0u);
   EXPECT_EQ(capabilities.MissingCounterMask, 0u);   // R-NDIS-15
   EXPECT_EQ(capabilities.MaxInboundReadLimit, 0u);  // R-NDIS-13
-  EXPECT_EQ(capabilities.MaxSrqCount, 0u);
+  EXPECT_EQ(capabilities.MaxSrqCount, 65536u);
+  EXPECT_EQ(capabilities.MaxMwCount, 1u << 20);
+  info.MaxSrqDepth = 0;
+  info.MaxWindowSize = 0;
+  const NDIS_NDK_CAPABILITIES without = make_capabilities({}, info);
+  EXPECT_EQ(without.MaxSrqCount, 0u);
+  EXPECT_EQ(without.MaxMwCount, 0u);
   EXPECT_EQ(capabilities.NdkInfo, &info);
 }
 

@@ -115,6 +115,9 @@ inline NTSTATUS close(NDK_MR* object) {
 inline NTSTATUS close(NDK_MW* object) {
   return close(object, object->Dispatch->NdkCloseMw);
 }
+inline NTSTATUS close(NDK_SRQ* object) {
+  return close(object, object->Dispatch->NdkCloseSrq);
+}
 inline NTSTATUS close(NDK_QP* object) {
   return close(object, object->Dispatch->NdkCloseQp);
 }
@@ -195,6 +198,16 @@ class Rig {
   }
   NDK_MW* mw(NDK_PD* in) {
     return make<NDK_MW>([&](auto... args) { return in->Dispatch->NdkCreateMw(in, args...); });
+  }
+  NDK_SRQ* srq(NDK_PD* in, NDK_FN_SRQ_NOTIFICATION_CALLBACK notification = nullptr, PVOID context = nullptr,
+               ULONG threshold = 2) {
+    return make<NDK_SRQ>([&](auto... args) {
+      return in->Dispatch->NdkCreateSrq(in, 8, 4, threshold, notification, context, nullptr, args...);
+    });
+  }
+  NDK_QP* qp(NDK_PD* in, NDK_CQ* cq, NDK_SRQ* srq) {
+    return make<NDK_QP>(
+        [&](auto... args) { return in->Dispatch->NdkCreateQpWithSrq(in, cq, cq, srq, nullptr, 8, 4, 64, args...); });
   }
   NDK_QP* qp(NDK_PD* in, NDK_CQ* receives, NDK_CQ* initiators, PVOID context = nullptr) {
     return make<NDK_QP>([&](auto... args) {

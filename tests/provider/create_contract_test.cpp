@@ -16,7 +16,7 @@ struct Kind {
 
 /// An adapter with what the creates need as antecedents.
 struct Kinds {
-  explicit Kinds(Rig& rig) : pd(rig.pd()), cq(rig.cq()) {
+  explicit Kinds(Rig& rig) : pd(rig.pd()), cq(rig.cq()), shared(rig.srq(pd)) {
     NDK_ADAPTER* adapter = rig.ndk();
     all = {
         {"cq", NdkObjectTypeCq,
@@ -59,6 +59,18 @@ struct Kinds {
            return pd->Dispatch->NdkCreateMw(pd, done, context, reinterpret_cast<NDK_MW**>(out));
          },
          pd->Dispatch->NdkClosePd},
+        {"srq", NdkObjectTypeSrq,
+         [this](auto done, PVOID context, void** out) {
+           return pd->Dispatch->NdkCreateSrq(pd, 4, 1, 0, nullptr, nullptr, nullptr, done, context,
+                                             reinterpret_cast<NDK_SRQ**>(out));
+         },
+         pd->Dispatch->NdkClosePd},
+        {"qp with srq", NdkObjectTypeQp,
+         [this](auto done, PVOID context, void** out) {
+           return pd->Dispatch->NdkCreateQpWithSrq(pd, cq, cq, shared, nullptr, 4, 1, 0, done, context,
+                                                   reinterpret_cast<NDK_QP**>(out));
+         },
+         pd->Dispatch->NdkClosePd},
         {"qp", NdkObjectTypeQp,
          [this](auto done, PVOID context, void** out) {
            return pd->Dispatch->NdkCreateQp(pd, cq, cq, nullptr, 4, 4, 1, 1, 0, done, context,
@@ -68,11 +80,13 @@ struct Kinds {
     };
   }
   ~Kinds() {
+    close(shared);
     close(cq);
     close(pd);
   }
   NDK_PD* pd;
   NDK_CQ* cq;
+  NDK_SRQ* shared;
   std::vector<Kind> all;
 };
 
@@ -375,9 +389,9 @@ TEST(R_NDIS_14, MoreObjectsThanTheAdapterHasAreInsufficientResources) {
   simulate([] {
     Settings settings;
     settings.pd_count_max = settings.cq_count_max = settings.qp_count_max = 1;
-    settings.mr_count_max = settings.mw_count_max = 1;
+    settings.mr_count_max = settings.mw_count_max = settings.srq_count_max = 1;
     Rig rig(settings);
-    Kinds kinds(rig);  // takes the one PD and the one CQ
+    Kinds kinds(rig);  // takes the one PD, CQ and SRQ
     for (const Kind& kind : kinds.all) {
       const bool counted = kind.type != NdkObjectTypeConnector && kind.type != NdkObjectTypeListener &&
                            kind.type != NdkObjectTypeSharedEndpoint;

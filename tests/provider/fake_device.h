@@ -232,6 +232,37 @@ class FakeCq final : public rdma::CompletionQueue {
   std::deque<rdma::Completion> entries_;
 };
 
+class FakeSrq final : public rdma::SharedReceiveQueue {
+ public:
+  FakeSrq(FakeDevice& device, const rdma::SrqParameters& parameters, rdma::SrqSink& sink) noexcept;
+  ~FakeSrq() override;
+  expected<void, rdma::PostError> post_receive(const rdma::ReceiveWork& work) noexcept override {
+    if (receive_error) return unexpected(*receive_error);
+    receives.push_back(work.context);
+    return {};
+  }
+  expected<void, rdma::SrqError> modify(std::uint32_t depth, std::uint32_t threshold) noexcept override {
+    if (modify_error) return unexpected(*modify_error);
+    modified.push_back({depth, threshold});
+    return {};
+  }
+  void close() noexcept override;
+  void notify(bool failed = false) {
+    on_processor([&] { sink.on_srq_notify(failed); });
+  }
+
+  const rdma::SrqParameters parameters;
+  rdma::SrqSink& sink;
+  std::optional<rdma::PostError> receive_error;
+  std::optional<rdma::SrqError> modify_error;
+  std::vector<void*> receives;
+  std::vector<std::pair<std::uint32_t, std::uint32_t>> modified;
+  LastEvent last_event{this, [](void* self) noexcept { static_cast<FakeSrq*>(self)->sink.on_srq_closed(); }};
+
+ private:
+  FakeDevice& device_;
+};
+
 class FakeQp final : public rdma::QueuePair {
  public:
   /// A post as the device saw it, its list copied.
@@ -446,7 +477,7 @@ class FakeDevice final : public rdma::Device {
                     .outbound_read_limit_max = 128,
                     .receive_queue_depth_max = 16384,
                     .initiator_queue_depth_max = 16384,
-                    .srq_depth_max = 0,
+                    .srq_depth_max = 16384,
                     .cq_depth_max = 4194303,
                     .private_data_max = 252,
                     .fast_register_pages_max = 0,
@@ -465,6 +496,10 @@ class FakeDevice final : public rdma::Device {
   expected<OwnedInterface<rdma::CompletionQueue>, rdma::CreateError> create_cq(const rdma::CqParameters& parameters,
                                                                                rdma::CqSink& sink) noexcept override {
     return make<rdma::CompletionQueue, FakeCq>(*this, parameters, sink);
+  }
+  expected<OwnedInterface<rdma::SharedReceiveQueue>, rdma::CreateError> create_srq(
+      rdma::ProtectionDomain&, const rdma::SrqParameters& parameters, rdma::SrqSink& sink) noexcept override {
+    return make<rdma::SharedReceiveQueue, FakeSrq>(*this, parameters, sink);
   }
   expected<OwnedInterface<rdma::QueuePair>, rdma::CreateError> create_qp(rdma::ProtectionDomain&,
                                                                          const rdma::QpParameters& parameters,
@@ -511,13 +546,14 @@ class FakeDevice final : public rdma::Device {
   Living<FakeRegion> regions;
   Living<FakeWindow> windows;
   Living<FakeCq> cqs;
+  Living<FakeSrq> srqs;
   Living<FakeQp> qps;
   Living<FakeConnection> connections;
   Living<FakeListener> listeners;
   Living<FakeSharedEndpoint> endpoints;
   std::size_t living() const {
-    return pds.count() + regions.count() + windows.count() + cqs.count() + qps.count() + connections.count() +
-           listeners.count() + endpoints.count();
+    return pds.count() + regions.count() + windows.count() + cqs.count() + srqs.count() + qps.count() +
+           connections.count() + listeners.count() + endpoints.count();
   }
 };
 
@@ -567,6 +603,16 @@ inline FakeCq::~FakeCq() {
   device_.cqs.remove(this);
 }
 inline void FakeCq::close() noexcept {
+  last_event.close(device_.close_style);
+}
+inline FakeSrq::FakeSrq(FakeDevice& device, const rdma::SrqParameters& given, rdma::SrqSink& the_sink) noexcept
+    : parameters(given), sink(the_sink), device_(device) {
+  device_.srqs.add(this);
+}
+inline FakeSrq::~FakeSrq() {
+  device_.srqs.remove(this);
+}
+inline void FakeSrq::close() noexcept {
   last_event.close(device_.close_style);
 }
 inline FakeQp::FakeQp(FakeDevice& device, const rdma::QpParameters& given, rdma::QpSink& the_sink) noexcept

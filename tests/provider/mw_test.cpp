@@ -20,9 +20,7 @@ struct Bound {
     close(cq);
     close(pd);
   }
-  NTSTATUS bind() {
-    return qp->Dispatch->NdkBind(qp, this, mr, mw, nullptr, 1, NDK_OP_FLAG_ALLOW_REMOTE_READ);
-  }
+  NTSTATUS bind() { return qp->Dispatch->NdkBind(qp, this, mr, mw, nullptr, 1, NDK_OP_FLAG_ALLOW_REMOTE_READ); }
   NTSTATUS invalidate() { return qp->Dispatch->NdkInvalidate(qp, this, &mw->Header, 0); }
   const rdma::WindowWork& posted() { return device_qp.sends.back().window; }
   NTSTATUS close_region(Seen& seen) {

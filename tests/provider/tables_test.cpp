@@ -107,12 +107,6 @@ TEST(R_OBJ_08, WhatIsNotOfferedYetSaysSoAndDoesNothing) {
     rig.device.capabilities.memory_windows = false;
     NDK_MW* mw = nullptr;
     EXPECT_EQ(pd->Dispatch->NdkCreateMw(pd, Seen::created, &seen, &mw), STATUS_NOT_SUPPORTED);
-    NDK_SRQ* srq = nullptr;
-    EXPECT_EQ(pd->Dispatch->NdkCreateSrq(pd, 1, 1, 0, nullptr, nullptr, nullptr, Seen::created, &seen, &srq),
-              STATUS_NOT_SUPPORTED);
-    NDK_QP* other = nullptr;
-    EXPECT_EQ(pd->Dispatch->NdkCreateQpWithSrq(pd, cq, cq, nullptr, nullptr, 1, 1, 0, Seen::created, &seen, &other),
-              STATUS_NOT_SUPPORTED);
     UINT32 token = 5;
     pd->Dispatch->NdkGetPrivilegedMemoryRegionToken(pd, &token);
     EXPECT_EQ(token, 0u);

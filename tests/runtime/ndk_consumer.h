@@ -110,6 +110,9 @@ inline NDK_FN_CLOSE_OBJECT closer(const NDK_MR* object) {
 inline NDK_FN_CLOSE_OBJECT closer(const NDK_MW* object) {
   return object->Dispatch->NdkCloseMw;
 }
+inline NDK_FN_CLOSE_OBJECT closer(const NDK_SRQ* object) {
+  return object->Dispatch->NdkCloseSrq;
+}
 inline NDK_FN_CLOSE_OBJECT closer(const NDK_CONNECTOR* object) {
   return object->Dispatch->NdkCloseConnector;
 }

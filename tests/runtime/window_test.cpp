@@ -391,8 +391,7 @@ TEST(R_INV_02, OnlyABoundWindowCanBeInvalidated) {
     Shop shop(stage);
     ASSERT_TRUE(shop.connected);
     NDK_QP* qp = shop.passive.qp.get();
-    EXPECT_EQ(qp->Dispatch->NdkInvalidate(qp, nullptr, &shop.goods.mr.get()->Header, 0),
-              STATUS_INVALID_DEVICE_REQUEST);
+    EXPECT_EQ(qp->Dispatch->NdkInvalidate(qp, nullptr, &shop.goods.mr.get()->Header, 0), STATUS_INVALID_DEVICE_REQUEST);
     EXPECT_EQ(qp->Dispatch->NdkInvalidate(qp, nullptr, &shop.passive.pd.get()->Header, 0),
               STATUS_INVALID_DEVICE_REQUEST);
     EXPECT_TRUE(shop.passive.queue.is_empty());
@@ -492,7 +491,8 @@ TEST(R_FLU_02, AnInvalidateThatWaitsForAnAnswerIsFlushedWithoutIt) {
     shop.passive.flush();
     const NTSTATUS status = shop.passive.next_status();
     EXPECT_TRUE(status == STATUS_CANCELLED || status == STATUS_SUCCESS) << std::hex << status;
-    // If its turn had come, the binding ends when the answer is out or the connection is gone; if not, it is still there.
+    // If its turn had come, the binding ends when the answer is out or the connection is gone; if not, it is still
+    // there.
     Request closing;
     const NTSTATUS returned = stock.mr.begin_close(closing);
     shop.pair.active.close();

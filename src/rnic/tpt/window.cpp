@@ -35,8 +35,7 @@ WorkStatus Window::bind(const rdma::WindowWork& work, Token token, const void* d
   // failure let go of, outside the lock: the end of a pin may be the end of a deregistration.
   auto region = table_.pin(work.region->local_token(), domain, work.address, work.length_bytes,
                            work.rights.remote_write ? Access::local_write : Access::local_read);
-  if (!region)
-    return region.error() == AccessError::invalid_token ? WorkStatus::wrong_state : WorkStatus::local_access;
+  if (!region) return region.error() == AccessError::invalid_token ? WorkStatus::wrong_state : WorkStatus::local_access;
   MutexLock lock(mutex_);
   if (state_ != State::free) return WorkStatus::wrong_state;
   region_ = std::move(*region);
@@ -47,9 +46,8 @@ WorkStatus Window::bind(const rdma::WindowWork& work, Token token, const void* d
   slot_->extents = of_region.extents;
   slot_->extent_count = of_region.extent_count;
   slot_->first_octet = work.address - of_region.base_address;
-  slot_->rights = {.local_write = false,
-                   .remote_read = work.rights.remote_read,
-                   .remote_write = work.rights.remote_write};
+  slot_->rights = {
+      .local_write = false, .remote_read = work.rights.remote_read, .remote_write = work.rights.remote_write};
   state_ = State::bound;
   table_.enable(*slot_, token);
   return WorkStatus::success;
