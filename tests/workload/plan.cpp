@@ -188,6 +188,14 @@ Plan draw_plan(std::uint64_t seed) {
   const std::uint32_t sessions = dice.between(1, 4);
   for (std::uint32_t i = 0; i < sessions; ++i)
     plan.sessions.push_back(draw_session(dice, i, plan));
+  // All results in one queue, from several processors at once.
+  if (dice.one_in(5)) {
+    plan.world.processors = 3;
+    for (SessionPlan& session : plan.sessions) {
+      session.active_adapter = plan.listeners[session.listener].adapter;
+      session.active.shares_cq = session.passive.shares_cq = true;
+    }
+  }
   // Both ends of one wire: loopback speaks to loopback only.
   for (SessionPlan& session : plan.sessions) {
     const unsigned listens = plan.interface_of[plan.listeners[session.listener].adapter];
