@@ -139,7 +139,8 @@ RxStream::End RxStream::on_end() const noexcept {
 
 std::uint32_t RxStream::unplaced_bytes() const noexcept {
   const bool within = phase_ == Phase::payload || phase_ == Phase::trailer || phase_ == Phase::place;
-  if (!within || kind_ != Kind::segment) return 0;
+  // Of a condemned one nothing is placed, and if its header condemned it the target was never told of it.
+  if (!within || kind_ != Kind::segment || condemned_) return 0;
   return payload_bytes_ - (settings_.verify_before_place.empty() ? payload_have_ : placed_);
 }
 

@@ -327,6 +327,33 @@ TEST(R_CNCT_20, OfAParkedSendNoMoreIsMovedThanHasArrived) {
   });
 }
 
+// A segment that its header condemned was taken for the rest of the parked one: what was moved had a length below zero.
+TEST(R_CNCT_20, ABadSegmentBehindHalfAParkedSendMovesNothing) {
+  in_every_world([](io::World& world) {
+    Scene scene(world);
+    ASSERT_TRUE(scene.establish_raw());
+    constexpr std::size_t kArrived = 20;
+    Octets half = iwarp::test::ulpdu_of(send_octets(1, pattern(kArrived)));
+    half[0] &= 0xBF;  // there is more to come
+    Octets bad = iwarp::test::ulpdu_of(send_octets(1, pattern(1000)));
+    bad[1] = 0x4F;  // an unknown opcode
+    Octets bad_fpdu = iwarp::test::fpdu_of(bad);
+    bad_fpdu.resize(50);
+    const Octets all = concat({iwarp::test::fpdu_of(half), bad_fpdu});
+    const std::uint64_t before = scene.counters().in_octets.load();
+    ASSERT_TRUE(scene.raw.send(all));
+    ASSERT_TRUE(eventually(world, [&] { return scene.counters().in_octets.load() == before + all.size(); }));
+    Buffer landing(*scene.victim.pd, 100'000, kAllRights, 0x9000);
+    landing.fill(0x55);
+    const Octets untouched = landing.content();
+    ASSERT_TRUE(scene.victim.receive(landing, 0, 100'000));
+    scene.raw.end->stream->close(io::ByteStream::CloseKind::abort);
+    EXPECT_EQ(scene.victim.wait_status(), WorkStatus::cancelled);
+    const Octets got = landing.content();
+    EXPECT_TRUE(std::equal(got.begin() + kArrived, got.end(), untouched.begin() + kArrived));
+  });
+}
+
 TEST(R_CNCT_20, ALargeSendWithoutAReceiveWaitsInTcpAndThenArrives) {
   in_every_world([](io::World& world) {
     Scene scene(world);
