@@ -143,12 +143,13 @@ void Connection::finish_close() noexcept {
   finishing_ = true;
   stop_timer();
   if (qp_ != nullptr) qp_->unbind();
-  if (listener_ != nullptr) std::exchange(listener_, nullptr)->forget(*this);
   // The address is free, if we were the last to hold it, before anybody is told (R-EP-03).
   endpoint_.release_then(&freed_task_, &processor_);
 }
 
 void Connection::end_quietly() noexcept {
+  // The address is free now, so the listener's close may complete; and from here on it does not call abandon().
+  if (listener_ != nullptr) std::exchange(listener_, nullptr)->forget(*this);
   // Somebody's last word may still be queued, or be about to be; it finds nothing to do, but it must find us.
   if (posting_.load() != 0 || work_task_.is_queued() || timer_.is_queued()) {
     processor_.post(freed_task_);

@@ -56,11 +56,12 @@ void Connection::deliver_request() noexcept {
   // choose_sink() has looked already, but before those that came at the same time were counted (R-LSN-07).
   const bool has_room = endpoint_->waiting_for_accept.fetch_add(1) < context_.settings.backlog;
   arm_timer(context_.settings.connect_timeout_ns);
-  Listener* listener = std::exchange(listener_, nullptr);
-  const bool taken = has_room && listener->deliver(*this);
-  listener->forget(*this);
-  if (!taken) {
-    // Refused, in MPA's way (R-CNCT-04, C-93): nobody will ever hear of it.
+  const bool taken = has_room && listener_->deliver(*this);
+  if (taken) {
+    std::exchange(listener_, nullptr)->forget(*this);
+  } else {
+    // Refused, in MPA's way (R-CNCT-04, C-93): nobody will ever hear of it. Its listener still waits for it, whose
+    // address it holds.
     set_state(State::ending);
     close_asked_ = true;
     return start_reject();

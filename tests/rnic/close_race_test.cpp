@@ -37,6 +37,31 @@ TEST(R_CLS_12, AListenerThatIsClosedDuringItsListenFreesTheAddressBeforeItsLastE
       200);
 }
 
+// A connection that nobody took, or that was half open, held the listener's address beyond the listener's close; and
+// nothing counted it, so that the device could go before it did (seeds 5011072 and 10226 of the workload).
+TEST(R_EP_01, AListenersAddressIsFreeOnceItsCloseHasCompleted) {
+  for (const bool sends_request : {true, false}) {
+    SCOPED_TRACE(sends_request ? "a request that was refused" : "half open");
+    in_every_world(
+        [sends_request](io::World& world) {
+          auto device = make_device(world, patient());
+          RawPeer raw(world);
+          Host host(world, *device);
+          const Address at = host.listen();
+          ASSERT_TRUE(raw.connect(at));
+          if (sends_request) {
+            ASSERT_TRUE(raw.send(request_octets()));
+            ASSERT_TRUE(host.wait_request());  // whom nobody expects
+          }
+          host.close();
+          Host second(world, *device);
+          EXPECT_EQ(second.listen(at), at);
+          second.close();
+        },
+        100);
+  }
+}
+
 /// Lets `call()` run beside a close of the peer's connection and returns its status. The last event has come.
 template <class Call>
 CmStatus call_beside_close(io::World& world, Peer& peer, Call call) {
