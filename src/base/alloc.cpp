@@ -7,24 +7,31 @@
 #include <atomic>
 
 namespace softndk {
+namespace detail {
+constinit std::atomic<FaultHook> fault_hook{nullptr};
+}
+
 namespace {
-std::atomic<FaultHook> g_hook{nullptr};
-std::atomic<void*> g_context{nullptr};
-std::atomic<std::int64_t> g_alive{0};  // a number to look at: it orders nothing
+constinit std::atomic<void*> g_context{nullptr};
+/// A number to look at: it orders nothing. In a cache line of its own, for who sends and receives reads the hooks.
+struct alignas(64) Alive {
+  std::atomic<std::int64_t> count{0};
+};
+constinit Alive g_alive;
 
 void* counted(void* memory) {
-  if (memory != nullptr) g_alive.fetch_add(1, std::memory_order_relaxed);
+  if (memory != nullptr) g_alive.count.fetch_add(1, std::memory_order_relaxed);
   return memory;
 }
 }  // namespace
 
 void set_fault_hook(FaultHook hook, void* context) noexcept {
   g_context.store(context, std::memory_order_relaxed);
-  g_hook.store(hook, std::memory_order_release);  // partner: the acquire in fault_injected
+  detail::fault_hook.store(hook, std::memory_order_release);  // partner: the acquire in ask_fault_hook
 }
 
-bool fault_injected(const char* what) noexcept {
-  FaultHook hook = g_hook.load(std::memory_order_acquire);
+bool detail::ask_fault_hook(const char* what) noexcept {
+  FaultHook hook = fault_hook.load(std::memory_order_acquire);
   return hook != nullptr && hook(g_context.load(std::memory_order_relaxed), what);
 }
 
@@ -36,7 +43,7 @@ void* try_allocate(std::size_t size_bytes, std::size_t alignment) noexcept {
 }
 
 void deallocate(void* memory) noexcept {
-  if (memory != nullptr) g_alive.fetch_sub(1, std::memory_order_relaxed);
+  if (memory != nullptr) g_alive.count.fetch_sub(1, std::memory_order_relaxed);
   ::free(memory);
 }
 
@@ -48,12 +55,12 @@ void* try_map(std::size_t size_bytes) noexcept {
 }
 
 void unmap(void* memory, std::size_t size_bytes) noexcept {
-  g_alive.fetch_sub(1, std::memory_order_relaxed);
+  g_alive.count.fetch_sub(1, std::memory_order_relaxed);
   ::munmap(memory, size_bytes);
 }
 
 std::int64_t allocations_alive() noexcept {
-  return g_alive.load(std::memory_order_relaxed);
+  return g_alive.count.load(std::memory_order_relaxed);
 }
 
 }  // namespace softndk

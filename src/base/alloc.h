@@ -1,6 +1,7 @@
 #pragma once
 // Every allocation of the library that may fail goes through try_allocate, so that the simulator and a test build can
 // make the n-th one fail (R-CRT-06 asks for STATUS_INSUFFICIENT_RESOURCES at every place that can run out).
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -22,7 +23,13 @@ void unmap(void* memory, std::size_t size_bytes) noexcept;
 /// Null switches it off. Meant for tests and the simulator; set it while no other thread allocates.
 using FaultHook = bool (*)(void* context, const char* what) noexcept;
 void set_fault_hook(FaultHook hook, void* context) noexcept;
-[[nodiscard]] bool fault_injected(const char* what) noexcept;
+namespace detail {
+extern std::atomic<FaultHook> fault_hook;
+bool ask_fault_hook(const char* what) noexcept;
+}  // namespace detail
+[[nodiscard]] inline bool fault_injected(const char* what) noexcept {
+  return detail::fault_hook.load(std::memory_order_relaxed) != nullptr && detail::ask_fault_hook(what);
+}
 
 struct Deallocate {
   template <class T>

@@ -37,6 +37,11 @@ void Connection::raise(std::uint32_t events) noexcept {
 void Connection::leave_word(std::atomic<std::uint32_t>& words, std::uint32_t bits) noexcept {
   // By these words a direction may let go of us, or the consumer close us, and our thread, which is at work on
   // something else, may read them and come to our end before they are posted: end_quietly() waits for the last line.
+  if (processor_.is_current()) {  // it cannot be at its end at the same time
+    words.fetch_or(bits);
+    processor_.post(work_task_);
+    return;
+  }
   posting_.fetch_add(1);
   words.fetch_or(bits);
   interleave_point();
