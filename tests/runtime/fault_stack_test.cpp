@@ -54,7 +54,9 @@ using Case = std::tuple<FaultScenario, const char*, Shortage>;
 class EachStackFails : public testing::TestWithParam<Case> {};
 
 TEST_P(EachStackFails, Once) {
-  const auto& [scenario, policy, shortage] = GetParam();
+  const FaultScenario& scenario = std::get<0>(GetParam());  // clang 14 captures no structured binding
+  const char* policy = std::get<1>(GetParam());
+  const Shortage shortage = std::get<2>(GetParam());
   unsigned failed = 0;
   for (const Weather& weather : weathers()) {
     SCOPED_TRACE(weather.name);
