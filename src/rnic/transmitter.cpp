@@ -455,9 +455,12 @@ void Transmitter::flush_queue() noexcept {
   const RecordRing::Position end = queue_.ring().published();
   while (SendRecord* record = queue_.ring().record_at<SendRecord>(retire_, end)) {
     if (record->operation == Operation::read && record->started && record->read_state.load() != ReadState::done) return;
+    // What has taken effect, and only waits for the octets before it to go out, is not cancelled any more.
+    const bool took_effect = is_window_work(record->operation) && record->window().over;
     if (is_window_work(record->operation) && !cancel_window_work(*record)) return;
     release_record(*record);
-    complete(*record, record->status != WorkStatus::success ? record->status : WorkStatus::cancelled);
+    if (record->status == WorkStatus::success && !took_effect) record->status = WorkStatus::cancelled;
+    complete(*record, record->status);
     sent_ = std::max(sent_, retire_);
     built_ = std::max(built_, retire_);
   }

@@ -524,5 +524,50 @@ TEST(R_INV_05, AWindowMayBeBoundAgainWithoutWaitingForItsInvalidate) {
   });
 }
 
+// A bind that has taken effect waits in the queue until what was posted before it is with TCP. Cancelled then, it would
+// leave a window bound that its consumer believes free.
+TEST(R_FLU_08, ABindThatTookEffectIsReportedSoWhenTheQueueIsFlushed) {
+  constexpr std::size_t kWindows = 14, kSendBytes = 64 * 1024;
+  unsigned bound = 0, cancelled = 0;
+  in_simulation(24, [&](Stage& stage) {
+    QpShape shape;
+    shape.initiator_depth = 64;
+    shape.cq_depth = 256;
+    Pair pair(stage, "127.0.0.1", shape);
+    ASSERT_TRUE(pair.establish());
+    Region words(pair.passive.pd.get(), kSendBytes);
+    std::deque<Region> regions;
+    std::deque<MemoryWindow> windows;
+    // The other side posts no receive: it parks some, then reads no more, and TCP is full.
+    for (std::size_t i = 0; i < kWindows; ++i) {
+      regions.emplace_back(pair.passive.pd.get(), std::size_t{64});
+      windows.emplace_back(pair.passive.pd.get());
+      ASSERT_EQ(pair.passive.send(words.all()), STATUS_SUCCESS);
+      ASSERT_EQ(windows[i].bind(pair.passive, regions[i], 0, 64, kReadAndWrite, 100 + i), STATUS_SUCCESS);
+    }
+    LARGE_INTEGER pause;
+    pause.QuadPart = -10 * 10'000;
+    KeDelayExecutionThread(KernelMode, FALSE, &pause);
+    pair.passive.flush();
+    for (std::size_t done = 0; done < 2 * kWindows; ++done) {
+      const NDK_RESULT_EX result = pair.passive.next();
+      if (result.Type != NdkOperationTypeBind) continue;
+      const std::size_t i = reinterpret_cast<std::uintptr_t>(result.RequestContext) - 100;
+      ASSERT_LT(i, kWindows);
+      const bool took_effect = result.Status == STATUS_SUCCESS;
+      if (!took_effect) {
+        EXPECT_EQ(result.Status, STATUS_CANCELLED);
+      }
+      ++(took_effect ? bound : cancelled);
+      EXPECT_EQ(regions[i].deregister(), took_effect ? STATUS_INVALID_DEVICE_STATE : STATUS_SUCCESS) << i;
+    }
+    pair.active.close();
+    pair.passive.close();
+    windows.clear();
+  });
+  EXPECT_GT(bound, 0u);
+  EXPECT_GT(cancelled, 0u);
+}
+
 }  // namespace
 }  // namespace softndk::stack
