@@ -9,8 +9,8 @@ namespace softndk::provider {
 /// A shared receive queue: successor of its PD, antecedent of queue pairs.
 class Srq final : public NDK_SRQ, public Object {
  public:
-  /// `notification` may be null: thresholds are kept, and nothing is ever called (R-SRQ-09). The parameters were checked
-  /// (R-SRQ-01, R-SRQ-02).
+  /// `notification` may be null: thresholds are kept, and nothing is ever called (R-SRQ-09). The parameters were
+  /// checked (R-SRQ-01, R-SRQ-02).
   static expected<NDK_SRQ*, NTSTATUS> create(Pd& pd, const rdma::SrqParameters& parameters,
                                              NDK_FN_SRQ_NOTIFICATION_CALLBACK notification, PVOID context) noexcept;
   rdma::SharedReceiveQueue& device() const noexcept { return *device_; }

@@ -38,8 +38,8 @@ TEST(R_SRQ_01, EachLimitAboveTheAdaptersIsInvalid) {
     const auto create_srq = [&](ULONG depth, ULONG sges) {
       Seen seen;
       NDK_SRQ* srq = nullptr;
-      const NTSTATUS status = pd->Dispatch->NdkCreateSrq(pd, depth, sges, 0, nullptr, nullptr, nullptr, Seen::created,
-                                                         &seen, &srq);
+      const NTSTATUS status =
+          pd->Dispatch->NdkCreateSrq(pd, depth, sges, 0, nullptr, nullptr, nullptr, Seen::created, &seen, &srq);
       if (NT_SUCCESS(status)) close(srq);
       return status;
     };
@@ -196,9 +196,9 @@ TEST(R_QAI_10, ADeviceWithoutSharedQueuesHasNone) {
     EXPECT_EQ(pd->Dispatch->NdkCreateSrq(pd, 1, 1, 0, nullptr, nullptr, nullptr, Seen::created, &seen, &srq),
               STATUS_NOT_SUPPORTED);
     NDK_QP* qp = nullptr;
-    EXPECT_EQ(pd->Dispatch->NdkCreateQpWithSrq(pd, nullptr, nullptr, nullptr, nullptr, 1, 1, 0, Seen::created, &seen,
-                                               &qp),
-              STATUS_NOT_SUPPORTED);
+    EXPECT_EQ(
+        pd->Dispatch->NdkCreateQpWithSrq(pd, nullptr, nullptr, nullptr, nullptr, 1, 1, 0, Seen::created, &seen, &qp),
+        STATUS_NOT_SUPPORTED);
     close(pd);
     adapter->close_and_wait();
   });

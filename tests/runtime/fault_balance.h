@@ -1,6 +1,7 @@
 #pragma once
 // What must be as it was after a run in which a call failed, and how many calls failed in all.
 #include <dirent.h>
+#include <sched.h>
 
 #include <cstdio>
 #include <cstdlib>
@@ -26,6 +27,15 @@ struct Balance {
   unsigned descriptors = entries_of("/proc/self/fd");
   unsigned threads = entries_of("/proc/self/task");
   bool operator==(const Balance&) const = default;
+  /// What is left when everything has ended. The kernel lists a thread for a moment after it was joined.
+  static Balance after(const Balance& before) {
+    Balance now;
+    for (int looks = 0; now.threads != before.threads && looks < 100'000; ++looks) {
+      sched_yield();
+      now.threads = entries_of("/proc/self/task");
+    }
+    return now;
+  }
   friend std::ostream& operator<<(std::ostream& to, const Balance& balance) {
     return to << balance.allocations << " allocations, " << balance.pool_blocks << " pool blocks, "
               << balance.descriptors << " descriptors, " << balance.threads << " threads";

@@ -52,9 +52,8 @@ void share(Side& side, const Shared& shared) {
   side.qp.close();
   EXPECT_EQ(create(side.qp,
                    [&](auto... rest) {
-                     return side.pd.table()->NdkCreateQpWithSrq(side.pd.get(), side.queue.cq.get(),
-                                                                side.queue.cq.get(), shared.srq.get(), &side, 32, 8,
-                                                                256, rest...);
+                     return side.pd.table()->NdkCreateQpWithSrq(side.pd.get(), side.queue.cq.get(), side.queue.cq.get(),
+                                                                shared.srq.get(), &side, 32, 8, 256, rest...);
                    }),
             STATUS_SUCCESS);
 }
@@ -108,9 +107,7 @@ TEST(R_SRQ_01, TheAdaptersLimits) {
     EXPECT_EQ(create_srq(info.MaxSrqDepth + 1, 1), STATUS_INVALID_PARAMETER);
     EXPECT_EQ(create_srq(1, info.MaxReceiveRequestSge + 1), STATUS_INVALID_PARAMETER);
     EXPECT_EQ(create_srq(info.MaxSrqDepth, info.MaxReceiveRequestSge), STATUS_SUCCESS);
-    EXPECT_EQ(ask([&](auto... rest) {
-                return srq.table()->NdkModifySrq(srq.get(), info.MaxSrqDepth + 1, 0, rest...);
-              }),
+    EXPECT_EQ(ask([&](auto... rest) { return srq.table()->NdkModifySrq(srq.get(), info.MaxSrqDepth + 1, 0, rest...); }),
               STATUS_INVALID_PARAMETER);
   });
 }
