@@ -213,8 +213,8 @@ NTSTATUS Connector::conclude(Object& object, NTSTATUS status) noexcept {
 void Connector::reported(Object& object) noexcept {
   Connector& self = static_cast<Connector&>(object);
   MutexLock lock(self.mutex_);
-  self.reporting_ = false;
-  if (!self.left_early_) return;
+  // Once, for the request that made the connection: a disconnect may be reported while the event is still queued.
+  if (!std::exchange(self.reporting_, false) || !self.left_early_) return;
   self.add_ref(RefReason::callback);
   self.late_event_.queue();
 }

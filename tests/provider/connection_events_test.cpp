@@ -160,6 +160,28 @@ TEST(R_EVT_07, AnEndThatComesWhileTheSuccessIsBeingReportedWaitsForTheCallbacksR
   });
 }
 
+// The disconnect that was reported while the event was still queued took one more reference for it, and the connector's
+// close never completed. Found by seed 159745 of the workload.
+TEST(R_EVT_07, ADisconnectBesideTheEventThatWaitedLeavesNothingBehind) {
+  simulate(
+      [] {
+        Rig rig(policy(CompletionMode::nested));
+        Active active(rig);
+        EXPECT_EQ(active.connect(), STATUS_PENDING);
+        active.connection().connect_done(CmStatus::success);
+        active.connection().complete_answer = CmStatus::success;
+        active.connection().disconnect_answer = CmStatus::success;
+        FakeConnection& connection = active.connection();
+        active.completed.inside = [&](Seen&) { connection.sink.on_peer_disconnect(true, 0); };
+        EXPECT_EQ(active.complete(), STATUS_PENDING);
+        EXPECT_EQ(active.disconnect(), STATUS_PENDING);
+        EXPECT_EQ(active.disconnected.calls, 1);
+        close(std::exchange(active.connector, nullptr));  // never, if a reference was left
+        EXPECT_LE(active.gone.calls, 1);
+      },
+      60);
+}
+
 TEST(R_EVT_07, AFailedAcceptRaisesNoEvent) {
   simulate([] {
     Rig rig;
