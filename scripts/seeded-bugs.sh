@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Puts one bug after another into a copy of the tree and shows that random legal consumers find it: for each patch of
-# tests/workload/seeded_bugs the first seed of 1,000 that fails, and with what words. Exit 1 if one is not found.
+# tests/workload/seeded_bugs the first seed of 1,000 (or as many as its line "Seeds:" says) that fails, and with what
+# words. Exit 1 if one is not found.
 #   scripts/seeded-bugs.sh [NAME ...]
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -24,8 +25,9 @@ for name in "${names[@]}"; do
   patch=$root/tests/workload/seeded_bugs/$name.patch
   git apply "$patch"
   build
-  if build/release/tests/workload/softndk_workload --seeds 1000 --no-shrink >out.log 2>&1; then
-    echo "$name: NOT found within 1,000 seeds"
+  seeds=$(sed -n 's/^Seeds: //p' "$patch")
+  if build/release/tests/workload/softndk_workload --seeds "${seeds:-1000}" --no-shrink >out.log 2>&1; then
+    echo "$name: NOT found within ${seeds:-1000} seeds"
     missed=1
   else
     seed=$(sed -n 's/.*--seed \([0-9]*\)$/\1/p' out.log | head -1)
