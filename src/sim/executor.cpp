@@ -89,9 +89,12 @@ FiberThread* Executor::spawn_thread(const char* name, void (*entry)(void*), void
 
 void Executor::thread_begin(void* argument) {
   auto& thread = *static_cast<FiberThread*>(argument);
+  const void* stack = thread.stack.bottom;
   happens_after(&thread);
+  happens_after(stack);  // another fiber may have ended on it
   thread.entry(thread.argument);
   happens_before(&thread);
+  happens_before(stack);
   hide_from_tsan();
   auto& executor = *static_cast<Executor*>(thread.world);
   thread.state = State::ended;
