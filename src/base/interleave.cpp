@@ -1,5 +1,7 @@
 #include "base/interleave.h"
 
+#include <thread>
+
 #include "base/thread_safety.h"
 
 namespace softndk {
@@ -21,6 +23,10 @@ bool detail::interleave(bool blocked) noexcept {
   if (hook == nullptr) return false;
   hook(g_context.load(std::memory_order_relaxed), blocked);
   return true;
+}
+
+void interleave_wait() noexcept {
+  if (!detail::interleave(true)) std::this_thread::yield();
 }
 
 void Mutex::lock_contended() noexcept {

@@ -23,4 +23,7 @@ inline void interleave_point() noexcept {
     static_cast<void>(detail::interleave(false));
 }
 
+/// Once round a wait for a few instructions of another thread, which may have lost its processor in the midst of them.
+void interleave_wait() noexcept;
+
 }  // namespace softndk

@@ -72,6 +72,11 @@ void Cq::place(const Completion& completion) noexcept {
 std::size_t Cq::poll(std::span<Completion> results) noexcept {
   std::uint64_t head = head_.load(std::memory_order_relaxed);  // only the consumer writes it
   std::size_t count = 0;
+  // A ticket that is taken and not published yet hides what others have placed behind it: a consumer whose queue pair
+  // is closed would find its last completions missing (R-CLS-21). Its producer is a few instructions away.
+  constexpr unsigned kWaitsMax = 1000;
+  for (unsigned waits = 0; !is_published(head) && tail_.load() != head && waits < kWaitsMax; ++waits)
+    interleave_wait();
   while (count < results.size() && is_published(head)) {
     results[count++] = cells_[head & mask_].completion;
     ++head;
