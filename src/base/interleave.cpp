@@ -2,8 +2,6 @@
 
 #include <thread>
 
-#include "base/thread_safety.h"
-
 namespace softndk {
 namespace detail {
 constinit std::atomic<InterleaveHook> interleave_hook{nullptr};
@@ -27,13 +25,6 @@ bool detail::interleave(bool blocked) noexcept {
 
 void interleave_wait() noexcept {
   if (!detail::interleave(true)) std::this_thread::yield();
-}
-
-void Mutex::lock_contended() noexcept {
-  // Under simulation the holder is a fiber of this very thread: to wait in the mutex would be to wait for ever.
-  while (detail::interleave(true))
-    if (mutex_.try_lock()) return;
-  mutex_.lock();
 }
 
 }  // namespace softndk
