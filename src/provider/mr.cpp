@@ -79,7 +79,7 @@ NTSTATUS Mr::register_chain(const MDL* mdl, SIZE_T length_bytes, ULONG flags, ND
 
 NTSTATUS Mr::deregister(NDK_FN_REQUEST_COMPLETION completion, PVOID context) noexcept {
   if (!claim(State::registered, State::deregistering)) return STATUS_INVALID_DEVICE_REQUEST;
-  if (references(RefReason::successor) != 0) {  // windows: a region has no other successors (R-MR-12)
+  if (references(RefReason::binding) != 0) {  // R-MR-12
     state_.store(State::registered);
     return STATUS_INVALID_DEVICE_STATE;
   }

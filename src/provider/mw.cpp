@@ -33,11 +33,11 @@ expected<NDK_MW*, NTSTATUS> Mw::create(Pd& pd) noexcept {
 
 void Mw::begin_work(Mr* region) noexcept {
   add_ref(RefReason::request);
-  if (region != nullptr) region->add_ref(RefReason::successor);
+  if (region != nullptr) region->add_ref(RefReason::binding);
 }
 
 void Mw::end_work(Mr* region, bool bound) noexcept {
-  if (region != nullptr && !bound) region->release(RefReason::successor);
+  if (region != nullptr && !bound) region->release(RefReason::binding);
   release(RefReason::request);
 }
 
@@ -45,7 +45,7 @@ void Mw::unbound(Mr& region) noexcept {
   // Ended by the window's close, the binding makes the window a successor until its close callback has returned
   // (R-CLS-07); ended by an invalidate it is over.
   if (retiring_.load()) hold_antecedent(region);
-  region.release(RefReason::successor);
+  region.release(RefReason::binding);
 }
 
 void Mw::retire(Object& object) noexcept {

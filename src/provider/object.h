@@ -29,9 +29,10 @@ enum class RefReason : std::uint8_t {
   consumer,   ///< from its creation to the consumer's close
   successor,  ///< an object over it, until that one's close callback has returned (R-CLS-06, R-CLS-07)
   request,    ///< a pending create or request, until its callback has returned (R-CLS-03); an event a device owes us
+  binding,    ///< a window's bind that is posted, or has taken effect and not ended (R-CLS-24)
   callback,   ///< an event callback of the consumer that runs (R-CLS-04), or a call of ours that outlives a callback
 };
-inline constexpr unsigned kRefReasons = 4;
+inline constexpr unsigned kRefReasons = 5;
 
 /// A reference, released on every path.
 template <class T>
