@@ -8,7 +8,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 cmake --install "$build" --prefix "$work/prefix" >/dev/null
-for file in bin/ndkping bin/ndkperf include/softndk/wdk/ndkpi.h include/softndk/softndk.h lib/pkgconfig/softndk.pc; do
+for file in share/softndk/kernel-surface.tsv bin/ndkping bin/ndkperf include/softndk/wdk/ndkpi.h include/softndk/softndk.h lib/pkgconfig/softndk.pc; do
   [ -e "$work/prefix/$file" ] || [ -e "$work/prefix/${file/lib\//lib/x86_64-linux-gnu/}" ] ||
     { echo "check.sh: $file was not installed" >&2; exit 1; }
 done

@@ -4,6 +4,7 @@
 #define SOFTNDK_WDK_NETIOAPI_H
 
 #include "ifdef.h"
+#include "ip2string.h"
 #include "ntdef.h"
 #include "ntstatus.h"
 #include "ws2ipdef.h"

@@ -21,6 +21,8 @@ import shutil
 import subprocess
 import sys
 
+from header_orders import ORDERS, compiler_pairs
+
 WDK, SOURCES = sys.argv[1], sys.argv[2]
 
 WARNINGS = ["-Wall", "-Wextra", "-Werror"]
@@ -29,18 +31,6 @@ CXX_MODES = [["-std=c++17"], ["-std=c++20"], ["-std=c++20", "-fshort-wchar"], ["
              ["-std=c++20", "-DSOFTNDK_LIBRARY", "-Wpedantic"]]
 MS = ["-fms-extensions", "-fshort-wchar"]
 
-SAMPLE_ORDER = ["ndis.h", "wsk.h", "ndkpi.h", "wskndk.h", "Wdmsec.h", "ntddk.h", "netioapi.h"]
-ORDERS = [
-    SAMPLE_ORDER,
-    SAMPLE_ORDER[::-1],
-    ["ntddk.h", "ntstrsafe.h", "ndkpi.h", "wsk.h", "wskndk.h"],
-    ["ntddk.h", "ws2def.h", "ndisndk.h", "wskndk.h"],
-    ["wsk.h", "ndis.h", "ws2def.h", "ndkpi.h", "ip2string.h"],
-    ["wdm.h", "ntstrsafe.h", "ntdef.h", "guiddef.h", "ntddk.h", "ndis.h"],
-    ["wskndk.h", "ndis.h", "wdmsec.h", "Wdmsec.h", "ndisNDK.h", "ndisndk.h"],
-    ["sal.h", "specstrings.h", "ws2ipdef.h", "ws2def.h", "ip2string.h", "wdm.h"],
-    ["specstrings.h", "string.h", "stdint.h", "stdarg.h", "stddef.h", "ndis.h"],
-]
 HOST = ["sys/types.h", "sys/socket.h", "netinet/in.h", "arpa/inet.h", "sys/user.h", "unistd.h", "stdlib.h", "netdb.h",
         "x86intrin.h" if platform.machine() == "x86_64" else "stdlib.h"]
 STANDARD = ["algorithm", "atomic", "chrono", "functional", "iostream", "limits", "map", "memory", "mutex", "optional",
@@ -83,11 +73,7 @@ def cxx_jobs(name, compiler, is_clang, text, modes=None):
 
 def compile_jobs():
     public, detail = headers()
-    pairs = [(c, cxx, "clang" in c) for c, cxx in (("gcc", "g++"), ("clang", "clang++"))
-             if shutil.which(c) and shutil.which(cxx)]
-    if not pairs:
-        raise SystemExit("neither gcc nor clang found")
-    for c, cxx, is_clang in pairs:
+    for c, cxx, is_clang in compiler_pairs():
         for header in public + detail:
             yield from c_jobs(f"alone: {header}", c, is_clang, source([header]))
             yield from cxx_jobs(f"alone: {header}", cxx, is_clang, source([header]))

@@ -6,7 +6,9 @@
 //                       come before or after: no sockaddr tags, no AF_*, IPPROTO_* or s_addr of ours. Implies the next.
 //   SOFTNDK_HOST_SOCKETS   only that: the host's socket words stay the host's.
 //   SOFTNDK_KERNEL_CXX  C++ that is kernel code and includes no standard library: gives what C gets anyway (min, max,
-//                       IN, OUT, __in, __try). In other C++ these words would break the standard library's headers.
+//                       IN, OUT, __in, __try). In other C++ these words would break the standard library's headers. The
+//                       installed flags (pkg-config --cflags softndk) have it; SOFTNDK_HOST_SOCKETS takes it back, for a
+//                       program of the host that wants the standard library after our headers.
 //   SOFTNDK_NO_NT_ASSERT   NT_ASSERT, ASSERT check nothing; NT_VERIFY still evaluates (detail/assert.h).
 //
 // Only these four system headers ever come with ours: drivers define names like wait, send or logf for themselves.
@@ -26,7 +28,7 @@
 #define SOFTNDK_HOST_SOCKETS 1
 #endif
 
-#if defined(__cplusplus) && !defined(SOFTNDK_KERNEL_CXX)
+#if defined(__cplusplus) && (!defined(SOFTNDK_KERNEL_CXX) || defined(SOFTNDK_HOST_SOCKETS))
 #define SOFTNDK_KERNEL_WORDS 0
 #else
 #define SOFTNDK_KERNEL_WORDS 1
