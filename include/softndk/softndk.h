@@ -91,6 +91,20 @@ SOFTNDK_EXPORT int32_t softndk_load_driver(softndk_driver_entry entry, const cha
 /** Calls its DriverUnload, if it set one. */
 SOFTNDK_EXPORT void softndk_unload_driver(softndk_driver* driver);
 
+/*
+ * ---- the registry that drivers read their parameters from. The setting `registry` names a file that each start fills
+ * it with; these do so at any time while the runtime runs (they start it otherwise). Values that drivers write are in
+ * it until the runtime stops.
+ */
+
+/**
+ * Merges a text file in the syntax of Registry Editor. STATUS_DATA_ERROR when a line was not understood: it is in the
+ * log, and the other lines count. STATUS_OBJECT_NAME_NOT_FOUND and others when the file cannot be read.
+ */
+SOFTNDK_EXPORT int32_t softndk_registry_load(const char* path);
+/** Writes it all to a text file that softndk_registry_load() reads. */
+SOFTNDK_EXPORT int32_t softndk_registry_save(const char* path);
+
 /* ---- OIDs of an adapter (ntddndis.h, ndisndk.h) */
 
 /** Returns an NDIS_STATUS; `*bytes` is what was written, or needed when the buffer was too short. */

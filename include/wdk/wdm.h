@@ -15,6 +15,7 @@
 #include "detail/ob.h"
 #include "detail/rtl.h"
 #include "detail/seh.h"
+#include "detail/zw.h"
 
 #include "detail/old_sal.h"
 

@@ -1,11 +1,14 @@
 set(NTRT_IO_TESTS
   driver_test.cpp
   fake_provider.cpp
+  file_test.cpp
   mdl_extents_test.cpp
   mdl_test.cpp
   ndis_test.cpp
   netio_test.cpp
   pool_test.cpp
+  registry_test.cpp
+  registry_text_test.cpp
   rtl_address_test.cpp
   rtl_print_test.cpp
   wsk_test.cpp)
