@@ -40,6 +40,7 @@ void Adapter::close_and_wait() noexcept {
   }
   release(RefReason::consumer);
   unreferenced_.wait();
+  lams_.release_all();
   Owned<Adapter> gone(this);
 }
 

@@ -2,6 +2,7 @@
 #include "base/expected.h"
 #include "ntrt/deferred.h"
 #include "provider/adapter_info.h"
+#include "provider/lam.h"
 #include "provider/miniport_adapter.h"
 #include "provider/object.h"
 
@@ -23,6 +24,7 @@ class Adapter final : public NDK_ADAPTER, public Object {
   rdma::Device& device() const noexcept { return miniport_.device(); }
   NDK_VERSION version() const noexcept { return Header.Version; }
   const NDK_ADAPTER_INFO& info() const noexcept { return info_; }
+  Lams& lams() noexcept { return lams_; }
 
   /// STATUS_DEVICE_NOT_READY once NDK functionality was disabled (C-09).
   NTSTATUS check_creatable() const noexcept;
@@ -35,6 +37,7 @@ class Adapter final : public NDK_ADAPTER, public Object {
 
   MiniportAdapter& miniport_;
   const NDK_ADAPTER_INFO info_;
+  Lams lams_;
   ntrt::WaitGate unreferenced_{"close of an NDK adapter: objects of it are open, or callbacks run"};
 };
 

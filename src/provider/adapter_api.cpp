@@ -1,4 +1,5 @@
 // The functions in an adapter's dispatch table.
+#include "ntrt/mdl_extents.h"
 #include "provider/api.h"
 #include "provider/connector.h"
 #include "provider/cq.h"
@@ -74,16 +75,34 @@ NTSTATUS create_listener(NDK_ADAPTER* adapter, NDK_FN_CONNECT_EVENT_CALLBACK eve
                 [&] { return Listener::create(self, event, event_context); });
 }
 
-/// Not offered yet; the output arguments stay as they are.
-NTSTATUS build_lam(NDK_ADAPTER*, MDL*, SIZE_T, NDK_FN_REQUEST_COMPLETION, PVOID, NDK_LOGICAL_ADDRESS_MAPPING*, ULONG*,
-                   ULONG*) noexcept {
+/// R-LAM-01..R-LAM-10. What is wrong with the arguments is said inline (R-LAM-09).
+NTSTATUS build_lam(NDK_ADAPTER* adapter, MDL* mdl, SIZE_T length_bytes, NDK_FN_REQUEST_COMPLETION completion,
+                   PVOID context, NDK_LOGICAL_ADDRESS_MAPPING* lam, ULONG* lam_bytes,
+                   ULONG* first_byte_offset) noexcept {
   enter("NdkBuildLAM");
-  return STATUS_NOT_SUPPORTED;
+  Adapter& self = ours(adapter);
+  if (lam_bytes == nullptr || first_byte_offset == nullptr) return STATUS_INVALID_PARAMETER;
+  const auto measure = ntrt::measure_mdl_chain(mdl, length_bytes);
+  // Where two MDLs name different frames for one page there is no list of pages (R-LAM-04, R-LAM-05).
+  if (!measure || measure->pages_differ) return STATUS_INVALID_PARAMETER;
+  const std::uint64_t required = Lams::bytes_for(measure->page_count);
+  if (required > UINT32_MAX) return STATUS_INSUFFICIENT_RESOURCES;
+  if (*lam_bytes < required) {
+    *lam_bytes = static_cast<ULONG>(required);
+    return STATUS_BUFFER_TOO_SMALL;  // R-LAM-03
+  }
+  if (lam == nullptr) return STATUS_INVALID_PARAMETER;
+  const auto build = [&] {
+    return self.lams().build(self.device(), mdl, length_bytes, *lam, *lam_bytes, *first_byte_offset);
+  };
+  if (completion == nullptr) return build();  // R-LAM-10
+  return request(self, CompletionKind::local_request, completion, context, build);
 }
 
-/// No mapping was ever built, so there is none to release.
-void release_lam(NDK_ADAPTER*, NDK_LOGICAL_ADDRESS_MAPPING*) noexcept {
+/// R-LAM-13.
+void release_lam(NDK_ADAPTER* adapter, NDK_LOGICAL_ADDRESS_MAPPING* lam) noexcept {
   enter("NdkReleaseLAM");
+  if (lam != nullptr) ours(adapter).lams().release(*lam);
 }
 
 }  // namespace

@@ -10,12 +10,14 @@ namespace {
 
 constexpr ULONG kLargeRequestBytes = 65536;  // a hint: from here on read and write beat send and receive
 constexpr ULONG kFrmrPageCountMin = 16;      // R-QAI-07
+constexpr ULONG kFrmrPageCountBest =
+    512;  // "the size that allows most": a region of 2 MiB, whatever the device could do
 
 ULONG adapter_flags(const rdma::DeviceCaps& caps) {
-  // RDMA_READ_SINK_NOT_REQUIRED: consumers refuse an adapter without it (R-QAI-09). Resize, moderation and local
-  // invalidation are not announced while their functions answer STATUS_NOT_SUPPORTED; direct placement gives no order
-  // of bytes (R-RDMA-05).
+  // RDMA_READ_SINK_NOT_REQUIRED: consumers refuse an adapter without it (R-QAI-09). Resize and moderation are not
+  // announced while their functions answer STATUS_NOT_SUPPORTED; direct placement gives no order of bytes (R-RDMA-05).
   ULONG flags = NDK_ADAPTER_FLAG_RDMA_READ_SINK_NOT_REQUIRED;
+  if (caps.read_local_invalidate) flags |= NDK_ADAPTER_FLAG_RDMA_READ_LOCAL_INVALIDATE_SUPPORTED;
   if (caps.loopback) flags |= NDK_ADAPTER_FLAG_LOOPBACK_CONNECTIONS_SUPPORTED;  // R-CNCT-15
   return flags;
 }
@@ -30,7 +32,7 @@ NDK_ADAPTER_INFO make_adapter_info(const rdma::DeviceCaps& caps, const Settings&
   info.DeviceId = settings.device_id;
   info.MaxRegistrationSize = caps.registration_bytes_max;
   info.MaxWindowSize = caps.memory_windows ? caps.registration_bytes_max : 0;  // C-83
-  info.FRMRPageCount = std::max(caps.fast_register_pages_max, kFrmrPageCountMin);
+  info.FRMRPageCount = std::clamp(caps.fast_register_pages_max, kFrmrPageCountMin, kFrmrPageCountBest);
   info.MaxInitiatorRequestSge = std::min(caps.initiator_sge_max, kSgesMax);
   info.MaxReceiveRequestSge = std::min(caps.receive_sge_max, kSgesMax);
   info.MaxReadRequestSge = std::min(caps.read_sge_max, kSgesMax);  // R-QAI-08

@@ -28,12 +28,14 @@ const ObjectType Mr::kType = {
     .destroy = [](Object& object) noexcept { Owned<Mr> gone(static_cast<Mr*>(&object)); },
 };
 
-Mr::Mr(Pd& pd, InstanceCount::Ticket ticket) noexcept
-    : NDK_MR{}, Object(kType, pd.adapter()), ticket_(std::move(ticket)) {
+AnyMr::AnyMr(const ObjectType& type, Pd& pd, bool is_fast) noexcept
+    : NDK_MR{}, Object(type, pd.adapter()), is_fast_(is_fast) {
   init_header(Header, NdkObjectTypeMr, pd.adapter().version());
   Dispatch = &kMrDispatch;
   hold_antecedent(pd);
 }
+
+Mr::Mr(Pd& pd, InstanceCount::Ticket ticket) noexcept : AnyMr(kType, pd, false), ticket_(std::move(ticket)) {}
 
 expected<NDK_MR*, NTSTATUS> Mr::create(Pd& pd) noexcept {
   InstanceCount::Ticket ticket = pd.adapter().miniport().mrs.take();

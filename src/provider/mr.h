@@ -7,8 +7,21 @@
 
 namespace softndk::provider {
 
+/// What the two kinds of memory region have in common: where the NDK structure lies, and how to tell them apart.
+class AnyMr : public NDK_MR, public Object {
+ public:
+  bool is_fast() const noexcept { return is_fast_; }
+
+ protected:
+  AnyMr(const ObjectType& type, Pd& pd, bool is_fast) noexcept;
+  ~AnyMr() = default;
+
+ private:
+  const bool is_fast_;
+};
+
 /// A memory region registered by MDL chain: successor of its PD.
-class Mr final : public NDK_MR, public Object {
+class Mr final : public AnyMr {
  public:
   static expected<NDK_MR*, NTSTATUS> create(Pd& pd) noexcept;
 

@@ -31,17 +31,17 @@ expected<NDK_MW*, NTSTATUS> Mw::create(Pd& pd) noexcept {
   return mw.release();
 }
 
-void Mw::begin_work(Mr* region) noexcept {
+void Mw::begin_work(AnyMr* region) noexcept {
   add_ref(RefReason::request);
   if (region != nullptr) region->add_ref(RefReason::binding);
 }
 
-void Mw::end_work(Mr* region, bool bound) noexcept {
+void Mw::end_work(AnyMr* region, bool bound) noexcept {
   if (region != nullptr && !bound) region->release(RefReason::binding);
   release(RefReason::request);
 }
 
-void Mw::unbound(Mr& region) noexcept {
+void Mw::unbound(AnyMr& region) noexcept {
   // Ended by the window's close, the binding makes the window a successor until its close callback has returned
   // (R-CLS-07); ended by an invalidate it is over.
   if (retiring_.load()) hold_antecedent(region);

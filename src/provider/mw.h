@@ -19,10 +19,10 @@ class Mw final : public NDK_MW, public Object {
   UINT32 remote_token() const noexcept { return device_->remote_token(); }
 
   /// Work of a queue pair that names it is about to be posted; a bind is over `region`, else null.
-  void begin_work(Mr* region) noexcept;
+  void begin_work(AnyMr* region) noexcept;
   /// That work was not taken, or it is over; `bound`: the binding keeps the region. The window, or the region, may be
   /// gone after this.
-  void end_work(Mr* region, bool bound) noexcept;
+  void end_work(AnyMr* region, bool bound) noexcept;
 
   Mw(Pd& pd, InstanceCount::Ticket ticket) noexcept;  // for create()
 
@@ -30,13 +30,13 @@ class Mw final : public NDK_MW, public Object {
   struct Sink final : rdma::WindowSink {
     explicit Sink(Mw& mw) noexcept : self(mw) {}
     void on_window_work_done(void* region, bool bound) noexcept override {
-      self.end_work(static_cast<Mr*>(region), bound);
+      self.end_work(static_cast<AnyMr*>(region), bound);
     }
-    void on_unbound(void* region) noexcept override { self.unbound(*static_cast<Mr*>(region)); }
+    void on_unbound(void* region) noexcept override { self.unbound(*static_cast<AnyMr*>(region)); }
     void on_window_closed() noexcept override { self.retired(); }
     Mw& self;
   };
-  void unbound(Mr& region) noexcept;
+  void unbound(AnyMr& region) noexcept;
   static void retire(Object& object) noexcept;
   static const ObjectType kType;
 

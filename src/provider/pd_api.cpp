@@ -1,6 +1,7 @@
 // The functions in a protection domain's dispatch table.
 #include "provider/api.h"
 #include "provider/dispatch.h"
+#include "provider/fast_mr.h"
 #include "provider/mr.h"
 #include "provider/mw.h"
 #include "provider/pd.h"
@@ -13,15 +14,15 @@ Pd& ours(NDK_PD* pd) noexcept {
   return *static_cast<Pd*>(pd);
 }
 
-/// Regions for fast registration are not offered yet.
 NTSTATUS create_mr(NDK_PD* pd, BOOLEAN fast_register, NDK_FN_CREATE_COMPLETION completion, PVOID context,
                    NDK_MR** mr) noexcept {
   enter("NdkCreateMr");
   Pd& self = ours(pd);
   if (completion == nullptr || mr == nullptr) return STATUS_INVALID_PARAMETER;
-  if (fast_register) return STATUS_NOT_SUPPORTED;
+  if (fast_register && self.adapter().device().caps().fast_register_pages_max == 0) return STATUS_NOT_SUPPORTED;
   if (const NTSTATUS status = self.adapter().check_creatable(); !NT_SUCCESS(status)) return status;
-  return create({self, {}, completion, context}, mr, [&] { return Mr::create(self); });
+  return create({self, {}, completion, context}, mr,
+                [&] { return fast_register ? FastMr::create(self) : Mr::create(self); });
 }
 
 NTSTATUS create_mw(NDK_PD* pd, NDK_FN_CREATE_COMPLETION completion, PVOID context, NDK_MW** mw) noexcept {
@@ -106,11 +107,10 @@ NTSTATUS create_qp_with_srq(NDK_PD* pd, NDK_CQ* receive_cq, NDK_CQ* initiator_cq
                 [&] { return Qp::create(self, receive, initiator, &shared, qp_context, limits); });
 }
 
-/// No logical addresses yet: the token is 0, which is never valid (R-MR-15), so a request that carries it fails as one
-/// with any other bad token does.
-void get_privileged_token(NDK_PD*, UINT32* token) noexcept {
+/// R-PTK-02.
+void get_privileged_token(NDK_PD* pd, UINT32* token) noexcept {
   enter("NdkGetPrivilegedMemoryRegionToken");
-  if (token != nullptr) *token = 0;
+  if (token != nullptr) *token = ours(pd).device().privileged_token();
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "provider/qp.h"
 
 #include "provider/dispatch.h"
+#include "provider/fast_mr.h"
 #include "provider/mw.h"
 #include "provider/status.h"
 
@@ -71,7 +72,7 @@ NTSTATUS Qp::post(rdma::Operation operation, PVOID context, const NDK_SGE* sges,
   return posted ? STATUS_SUCCESS : to_ntstatus(posted.error());  // the device starts what was deferred if it refuses
 }
 
-NTSTATUS Qp::post_bind(PVOID context, Mr& region, Mw& window, PVOID address, SIZE_T length_bytes,
+NTSTATUS Qp::post_bind(PVOID context, AnyMr& region, Mw& window, PVOID address, SIZE_T length_bytes,
                        ULONG flags) noexcept {
   rdma::AccessRights rights;
   rights.remote_read = (flags & NDK_OP_FLAG_ALLOW_REMOTE_READ) != 0;
@@ -79,11 +80,13 @@ NTSTATUS Qp::post_bind(PVOID context, Mr& region, Mw& window, PVOID address, SIZ
   const SIZE_T length_max = adapter().info().MaxWindowSize;
   if ((!rights.remote_read && !rights.remote_write) || length_bytes == 0 ||
       (length_max != 0 && length_bytes > length_max))
-    return refuse_post(STATUS_INVALID_PARAMETER);  // R-MW-04
-  if (rights.remote_write && !region.grants_remote_write()) return refuse_post(STATUS_ACCESS_VIOLATION);
+    return refuse_post(STATUS_INVALID_PARAMETER);                           // R-MW-04
+  Mr* registered = region.is_fast() ? nullptr : static_cast<Mr*>(&region);  // R-MW-07: not on the other kind
+  if (rights.remote_write && registered != nullptr && !registered->grants_remote_write())
+    return refuse_post(STATUS_ACCESS_VIOLATION);
   return post_window_work(rdma::Operation::bind, context, flags, &region, window,
                           {.window = &window.device(),
-                           .region = &region.device(),
+                           .region = registered != nullptr ? &registered->device() : nullptr,
                            .region_owner = &region,
                            .address = reinterpret_cast<std::uint64_t>(address),
                            .length_bytes = length_bytes,
@@ -94,7 +97,48 @@ NTSTATUS Qp::post_invalidate(PVOID context, Mw& window, ULONG flags) noexcept {
   return post_window_work(rdma::Operation::invalidate, context, flags, nullptr, window, {.window = &window.device()});
 }
 
-NTSTATUS Qp::post_window_work(rdma::Operation operation, PVOID context, ULONG flags, Mr* region, Mw& window,
+NTSTATUS Qp::post_fast_register(PVOID context, FastMr& region, const rdma::PageAddresses& pages,
+                                ULONG first_byte_offset, SIZE_T length_bytes, PVOID address, ULONG flags) noexcept {
+  const auto base = reinterpret_cast<std::uint64_t>(address);
+  if (!region.is_initialized()) return refuse_post(STATUS_INVALID_DEVICE_REQUEST);  // R-FRMR-04
+  // R-FRMR-06, R-FRMR-07. Whether the pages are such the device looks at. Any base is good (R-FRMR-08) that leaves room
+  // for the region's addresses.
+  if (pages.size() > region.page_count() || first_byte_offset >= PAGE_SIZE || length_bytes == 0 ||
+      length_bytes > pages.size() * PAGE_SIZE - first_byte_offset || base > UINT64_MAX - (length_bytes - 1))
+    return refuse_post(STATUS_INVALID_PARAMETER);
+  rdma::AccessRights rights;
+  // ALLOW_REMOTE_WRITE has ALLOW_LOCAL_WRITE's bit in it (R-FRMR-09); a sink is written to (R-MR-09, C-78).
+  rights.local_write = (flags & (NDK_OP_FLAG_ALLOW_LOCAL_WRITE | NDK_OP_FLAG_RDMA_READ_SINK)) != 0;
+  rights.remote_read = (flags & NDK_OP_FLAG_ALLOW_REMOTE_READ) != 0;
+  rights.remote_write = (flags & NDK_OP_FLAG_ALLOW_REMOTE_WRITE) == NDK_OP_FLAG_ALLOW_REMOTE_WRITE;
+  if ((rights.remote_read || rights.remote_write) && !region.has_remote_access())
+    return refuse_post(STATUS_ACCESS_VIOLATION);  // R-FRMR-05
+  return post_region_work(rdma::Operation::fast_register, context, flags, region,
+                          {.region = &region.device(),
+                           .pages = pages,
+                           .first_octet = first_byte_offset,
+                           .address = base,
+                           .length_bytes = length_bytes,
+                           .rights = rights});
+}
+
+NTSTATUS Qp::post_invalidate(PVOID context, FastMr& region, ULONG flags) noexcept {
+  return post_region_work(rdma::Operation::invalidate, context, flags, region, {.region = &region.device()});
+}
+
+NTSTATUS Qp::post_region_work(rdma::Operation operation, PVOID context, ULONG flags, FastMr& region,
+                              const rdma::FastRegionWork& work) noexcept {
+  const auto work_flags = translate_flags(flags, operation, adapter().version(), adapter().device().caps());
+  if (!work_flags) return refuse_post(STATUS_INVALID_PARAMETER);
+  region.begin_work();  // before the device may be through with it
+  const auto posted =
+      device_->post_send({.operation = operation, .flags = *work_flags, .context = context, .fast_region = &work});
+  if (posted) return STATUS_SUCCESS;
+  region.end_work();
+  return to_ntstatus(posted.error());
+}
+
+NTSTATUS Qp::post_window_work(rdma::Operation operation, PVOID context, ULONG flags, AnyMr* region, Mw& window,
                               const rdma::WindowWork& work) noexcept {
   const auto work_flags = translate_flags(flags, operation, adapter().version(), adapter().device().caps());
   if (!work_flags) return refuse_post(STATUS_INVALID_PARAMETER);

@@ -20,7 +20,8 @@ struct QpLimits {
   std::uint32_t inline_bytes_max = 0;
 };
 
-class Mr;
+class AnyMr;
+class FastMr;
 class Mw;
 
 /// A queue pair: successor of its PD, CQs and SRQ if it has one, antecedent of the connector it is bound to
@@ -47,10 +48,15 @@ class Qp final : public NDK_QP, public Object {
                 UINT32 remote_token, ULONG flags) noexcept SOFTNDK_REQUIRES(initiator);
   /// NdkBind. What the region grants is looked at here (R-MW-02); where the window lies, and what state both are in,
   /// when its turn has come (R-MW-01, R-MW-07).
-  NTSTATUS post_bind(PVOID context, Mr& region, Mw& window, PVOID address, SIZE_T length_bytes, ULONG flags) noexcept
+  NTSTATUS post_bind(PVOID context, AnyMr& region, Mw& window, PVOID address, SIZE_T length_bytes, ULONG flags) noexcept
       SOFTNDK_REQUIRES(initiator);
-  /// NdkInvalidate of a window.
+  /// NdkFastRegister. Arguments and rights are looked at here (R-FRMR-05..R-FRMR-08), the region's state when the turn
+  /// has come (R-FRMR-13).
+  NTSTATUS post_fast_register(PVOID context, FastMr& region, const rdma::PageAddresses& pages, ULONG first_byte_offset,
+                              SIZE_T length_bytes, PVOID address, ULONG flags) noexcept SOFTNDK_REQUIRES(initiator);
+  /// NdkInvalidate of a window, or of a fast-register region.
   NTSTATUS post_invalidate(PVOID context, Mw& window, ULONG flags) noexcept SOFTNDK_REQUIRES(initiator);
+  NTSTATUS post_invalidate(PVOID context, FastMr& region, ULONG flags) noexcept SOFTNDK_REQUIRES(initiator);
   /// An initiator post that this provider does not offer, or that it refuses.
   NTSTATUS refuse_post(NTSTATUS status) noexcept SOFTNDK_REQUIRES(initiator);
   /// Any time after creation (R-WR-09); not on a pair that takes its receives from an SRQ (R-QP-06).
@@ -66,8 +72,10 @@ class Qp final : public NDK_QP, public Object {
     void on_qp_closed() noexcept override { self.retired(); }
     Qp& self;
   };
-  NTSTATUS post_window_work(rdma::Operation operation, PVOID context, ULONG flags, Mr* region, Mw& window,
+  NTSTATUS post_window_work(rdma::Operation operation, PVOID context, ULONG flags, AnyMr* region, Mw& window,
                             const rdma::WindowWork& work) noexcept SOFTNDK_REQUIRES(initiator);
+  NTSTATUS post_region_work(rdma::Operation operation, PVOID context, ULONG flags, FastMr& region,
+                            const rdma::FastRegionWork& work) noexcept SOFTNDK_REQUIRES(initiator);
   static const ObjectType kType;
 
   Sink sink_{*this};

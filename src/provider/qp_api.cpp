@@ -2,6 +2,7 @@
 // of read and write (C-47).
 #include "provider/api.h"
 #include "provider/dispatch.h"
+#include "provider/fast_mr.h"
 #include "provider/mw.h"
 #include "provider/qp.h"
 
@@ -48,27 +49,35 @@ NTSTATUS bind(NDK_QP* qp, PVOID context, NDK_MR* mr, NDK_MW* mw, PVOID address, 
   enter("NdkBind");
   ours(qp).initiator.assume();
   if (mr == nullptr || mw == nullptr) return ours(qp).refuse_post(STATUS_INVALID_PARAMETER);
-  return ours(qp).post_bind(context, *static_cast<Mr*>(mr), *static_cast<Mw*>(mw), address, length_bytes, flags);
+  return ours(qp).post_bind(context, *static_cast<AnyMr*>(mr), *static_cast<Mw*>(mw), address, length_bytes, flags);
 }
 
-/// Of a bound window (R-INV-01). Regions that an MDL describes cannot be invalidated, and no others exist yet
-/// (R-INV-02).
+NTSTATUS fast_register(NDK_QP* qp, PVOID context, NDK_MR* mr, ULONG page_count, const NDK_LOGICAL_ADDRESS* pages,
+                       ULONG first_byte_offset, SIZE_T length_bytes, PVOID address, ULONG flags) noexcept {
+  enter("NdkFastRegister");
+  ours(qp).initiator.assume();
+  if (mr == nullptr || pages == nullptr) return ours(qp).refuse_post(STATUS_INVALID_PARAMETER);
+  AnyMr& region = *static_cast<AnyMr*>(mr);
+  if (!region.is_fast()) return ours(qp).refuse_post(STATUS_INVALID_DEVICE_REQUEST);
+  return ours(qp).post_fast_register(context, static_cast<FastMr&>(region), {pages, page_count}, first_byte_offset,
+                                     length_bytes, address, flags);
+}
+
+/// Of a bound window or a fast-registered region (R-INV-01), never of a region that an MDL describes (R-INV-02).
 NTSTATUS invalidate(NDK_QP* qp, PVOID context, NDK_OBJECT_HEADER* object, ULONG flags) noexcept {
   enter("NdkInvalidate");
   ours(qp).initiator.assume();
   if (object == nullptr) return ours(qp).refuse_post(STATUS_INVALID_PARAMETER);
-  if (object->ObjectType != NdkObjectTypeMw) return ours(qp).refuse_post(STATUS_INVALID_DEVICE_REQUEST);
-  return ours(qp).post_invalidate(context, *static_cast<Mw*>(reinterpret_cast<NDK_MW*>(object)), flags);
+  if (object->ObjectType == NdkObjectTypeMw)
+    return ours(qp).post_invalidate(context, *static_cast<Mw*>(reinterpret_cast<NDK_MW*>(object)), flags);
+  if (object->ObjectType == NdkObjectTypeMr) {
+    AnyMr& region = *static_cast<AnyMr*>(reinterpret_cast<NDK_MR*>(object));
+    if (region.is_fast()) return ours(qp).post_invalidate(context, static_cast<FastMr&>(region), flags);
+  }
+  return ours(qp).refuse_post(STATUS_INVALID_DEVICE_REQUEST);
 }
 
 // Not offered yet. A failed post starts what was deferred before it, these too (R-DEF-03).
-
-NTSTATUS fast_register(NDK_QP* qp, PVOID, NDK_MR*, ULONG, const NDK_LOGICAL_ADDRESS*, ULONG, SIZE_T, PVOID,
-                       ULONG) noexcept {
-  enter("NdkFastRegister");
-  ours(qp).initiator.assume();
-  return ours(qp).refuse_post(STATUS_NOT_SUPPORTED);
-}
 
 NTSTATUS send_and_invalidate(NDK_QP* qp, PVOID, const NDK_SGE*, ULONG, ULONG, UINT32) noexcept {
   enter("NdkSendAndInvalidate");

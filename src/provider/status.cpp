@@ -55,6 +55,10 @@ NTSTATUS to_ntstatus(rdma::PostError error) noexcept {
       return STATUS_DATA_OVERRUN;  // R-WR-15, R-INL-04
     case rdma::PostError::no_read_limit:
       return STATUS_INVALID_DEVICE_REQUEST;  // R-RL-05
+    case rdma::PostError::no_resources:
+      return STATUS_INSUFFICIENT_RESOURCES;
+    case rdma::PostError::bad_page:
+      return STATUS_INVALID_PARAMETER;  // R-FRMR-07, R-LAM-12
     case rdma::PostError::unsupported:
       return STATUS_NOT_SUPPORTED;
   }

@@ -55,7 +55,11 @@ class ProtectionDomain {
  public:
   virtual ~ProtectionDomain() = default;
   virtual expected<OwnedInterface<MemoryRegion>, CreateError> create_region() noexcept = 0;
+  virtual expected<OwnedInterface<FastRegion>, CreateError> create_fast_region(FastRegionSink& sink) noexcept = 0;
   virtual expected<OwnedInterface<MemoryWindow>, CreateError> create_window(WindowSink& sink) noexcept = 0;
+  /// Good for logical addresses in requests of the domain's own queue pairs, never for a peer (R-PTK-01). Constant, not
+  /// 0, and no region's or window's (R-PTK-02).
+  virtual Token privileged_token() const noexcept = 0;
 };
 
 struct CqParameters {
@@ -81,6 +85,11 @@ class Device {
   virtual DeviceCounters& counters() noexcept = 0;
 
   virtual expected<OwnedInterface<ProtectionDomain>, CreateError> create_pd() noexcept = 0;
+  /// Gives whole pages logical addresses. `pages`: extents of whole pages. Of their octets [first_octet, first_octet +
+  /// length_bytes) may be named in requests; a fast-register takes the pages. Ends with release().
+  virtual expected<AddressMapping*, CreateError> map_pages(std::span<const MemoryExtent> pages,
+                                                           std::uint32_t first_octet,
+                                                           std::uint64_t length_bytes) noexcept = 0;
   virtual expected<OwnedInterface<CompletionQueue>, CreateError> create_cq(const CqParameters& parameters,
                                                                            CqSink& sink) noexcept = 0;
   virtual expected<OwnedInterface<SharedReceiveQueue>, CreateError> create_srq(ProtectionDomain& pd,

@@ -49,6 +49,75 @@ class MemoryRegion {
   virtual Token remote_token() const noexcept = 0;
 };
 
+/// Pages of host memory under logical addresses, an address space of the device's own: nothing but requests of ours
+/// that carry a privileged token, and fast-registers, know them (R-LAM-12).
+class AddressMapping {
+ public:
+  /// Of the first page, a multiple of 4096 and no address of host memory. Page n is n * 4096 further.
+  virtual std::uint64_t address() const noexcept = 0;
+  /// The addresses are dead for new accesses at once, and this object is not to be used any more. False: some are in
+  /// progress, against R-LAM-13; they end as they began.
+  virtual bool release() noexcept = 0;
+
+ protected:
+  ~AddressMapping() = default;
+};
+
+/// What becomes of a fast-register region and of the work that names it. On any thread, no lock of the device held;
+/// before the completion that tells the consumer.
+class FastRegionSink {
+ public:
+  /// A posted fast-register or invalidate is over, executed or not; the device does not know it any more.
+  virtual void on_region_work_done() noexcept = 0;
+  /// The last event, after close(): the region may be destroyed inside it.
+  virtual void on_region_closed() noexcept = 0;
+
+ protected:
+  ~FastRegionSink() = default;
+};
+
+/// A region that work of its domain's queue pairs makes valid and invalid (R-FRMR-13, R-FRMR-16).
+class FastRegion {
+ public:
+  virtual ~FastRegion() = default;
+  /// Room for lists of `pages_max` pages. Serialised by the caller. Errors: no_resources; too_long: more than the
+  /// device has (R-FRMR-02); wrong_state: it is valid, or work that names it is posted. An error changes nothing.
+  virtual expected<void, MemoryError> initialize(std::uint32_t pages_max) noexcept = 0;
+  /// 0 until initialized, then always the same one, for both purposes (R-FRMR-12).
+  virtual Token token() const noexcept = 0;
+  /// Makes it invalid, if it is valid. Called once, when no work on it is posted any more.
+  virtual void close() noexcept = 0;
+};
+
+/// Logical addresses in an array of a consumer's, whatever its element type: eight octets each.
+class PageAddresses {
+ public:
+  PageAddresses() = default;
+  PageAddresses(const void* first, std::size_t count) noexcept
+      : first_(static_cast<const std::uint8_t*>(first)), count_(count) {}
+  std::size_t size() const noexcept { return count_; }
+  std::uint64_t operator[](std::size_t i) const noexcept {
+    std::uint64_t address;
+    __builtin_memcpy(&address, first_ + i * sizeof address, sizeof address);
+    return address;
+  }
+
+ private:
+  const std::uint8_t* first_ = nullptr;
+  std::size_t count_ = 0;
+};
+
+/// What a fast-register, or an invalidate of such a region, is about. The region outlives the work.
+struct FastRegionWork {
+  FastRegion* region = nullptr;
+  // Fast-register only. [address, address + length_bytes) are octets first_octet and on of the pages; they fit.
+  PageAddresses pages = {};  ///< of mappings; read only during the call (R-FRMR-15)
+  std::uint32_t first_octet = 0;
+  std::uint64_t address = 0;
+  std::uint64_t length_bytes = 0;
+  AccessRights rights = {};
+};
+
 /// What becomes of windows and of the work that names them. On any thread, no lock of the device held; before the
 /// completion that tells the consumer.
 class WindowSink {
@@ -79,7 +148,7 @@ class MemoryWindow {
 /// What a bind or an invalidate is about. All of it outlives the work, the region a binding too.
 struct WindowWork {
   MemoryWindow* window = nullptr;
-  MemoryRegion* region = nullptr;  ///< bind only, like all that follows
+  MemoryRegion* region = nullptr;  ///< bind only, like all that follows; null: one that no window goes on (R-MW-07)
   void* region_owner = nullptr;    ///< handed back to the window's sink
   std::uint64_t address = 0;
   std::uint64_t length_bytes = 0;

@@ -9,7 +9,9 @@ namespace softndk::rdma {
 using Token = std::uint32_t;
 
 struct Sge {
-  std::uint64_t address;  ///< virtual address inside the token's region; with inline data, a plain pointer
+  /// Virtual address inside the token's region; with a privileged token, a logical address; with inline data, a plain
+  /// pointer (R-WR-18).
+  std::uint64_t address;
   std::uint32_t length_bytes;
   Token token;
 };
@@ -36,16 +38,18 @@ struct WorkFlags {
   bool local_invalidate : 1 = false;  ///< read: the first sge's token is invalid afterwards
 };
 
-struct WindowWork;  // rdma/memory.h
+struct WindowWork;      // rdma/memory.h
+struct FastRegionWork;  // likewise
 
 struct SendWork {
   Operation operation = Operation::send;
   WorkFlags flags;
   void* context = nullptr;
-  std::span<const Sge> sges = {};      ///< read only during the call
-  std::uint64_t remote_address = 0;    ///< write, read
-  Token remote_token = 0;              ///< write, read; send_invalidate: what the peer shall invalidate
-  const WindowWork* window = nullptr;  ///< bind, invalidate; read only during the call
+  std::span<const Sge> sges = {};               ///< read only during the call
+  std::uint64_t remote_address = 0;             ///< write, read
+  Token remote_token = 0;                       ///< write, read; send_invalidate: what the peer shall invalidate
+  const WindowWork* window = nullptr;           ///< bind, invalidate of a window; read only during the call
+  const FastRegionWork* fast_region = nullptr;  ///< fast_register, invalidate of such a region; likewise
 };
 
 struct ReceiveWork {
@@ -60,6 +64,8 @@ enum class PostError : std::uint8_t {
   too_many_sges,
   too_long,       ///< more than the message limit, or inline data above the queue pair's
   no_read_limit,  ///< a read where the negotiated outbound limit is 0
+  no_resources,   ///< memory
+  bad_page,       ///< fast_register: not the address of a page of a mapping
   unsupported,
 };
 

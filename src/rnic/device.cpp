@@ -8,6 +8,8 @@
 #include "rnic/qp.h"
 #include "rnic/shared_endpoint.h"
 #include "rnic/srq.h"
+#include "rnic/tpt/fast_region.h"
+#include "rnic/tpt/mapping.h"
 #include "rnic/tpt/region.h"
 #include "rnic/tpt/window.h"
 
@@ -32,31 +34,12 @@ constexpr rdma::DeviceCaps kCaps{
     .srq_depth_max = 16384,
     .cq_depth_max = 4194303,
     .private_data_max = 252,
-    .fast_register_pages_max = 0,
+    .fast_register_pages_max = FastRegion::kPagesMax,
     .memory_windows = true,
     .cq_resize = false,
     .cq_moderation = false,
-    .read_local_invalidate = false,
+    .read_local_invalidate = true,
     .loopback = true,
-};
-
-/// Nothing but an identity: tokens belong to one, queue pairs belong to one, and the two must be the same.
-class Domain final : public rdma::ProtectionDomain {
- public:
-  explicit Domain(TokenTable& tokens) : tokens_(tokens) {}
-  expected<OwnedInterface<rdma::MemoryRegion>, CreateError> create_region() noexcept override {
-    OwnedInterface<Region> region = Region::create(tokens_, this, kCaps.registration_bytes_max);
-    if (region == nullptr) return unexpected(CreateError::no_resources);
-    return OwnedInterface<rdma::MemoryRegion>(std::move(region));
-  }
-  expected<OwnedInterface<rdma::MemoryWindow>, CreateError> create_window(rdma::WindowSink& sink) noexcept override {
-    OwnedInterface<Window> window = Window::create(tokens_, this, sink);
-    if (window == nullptr) return unexpected(CreateError::no_resources);
-    return OwnedInterface<rdma::MemoryWindow>(std::move(window));
-  }
-
- private:
-  TokenTable& tokens_;
 };
 
 /// As the interface's own type, or the one reason why not.
@@ -65,6 +48,37 @@ expected<OwnedInterface<Interface>, CreateError> made(OwnedInterface<T> object) 
   if (object == nullptr) return unexpected(CreateError::no_resources);
   return OwnedInterface<Interface>(std::move(object));
 }
+
+/// Little but an identity: tokens belong to one, queue pairs belong to one, and the two must be the same.
+class Domain final : public rdma::ProtectionDomain, public TokenDomain {
+ public:
+  Domain(TokenTable& tokens, TokenSlot& privileged) noexcept
+      : TokenDomain{tokens.token_of(privileged)}, tokens_(tokens), privileged_(&privileged) {}
+  ~Domain() override { tokens_.release_slot(privileged_); }
+  /// Null when memory or the table is exhausted.
+  static OwnedInterface<Domain> create(TokenTable& tokens) noexcept {
+    TokenSlot* privileged = tokens.acquire_slot();
+    if (privileged == nullptr) return nullptr;
+    OwnedInterface<Domain> domain = make_interface<Domain>(tokens, *privileged);
+    if (domain == nullptr) tokens.release_slot(privileged);
+    return domain;
+  }
+  expected<OwnedInterface<rdma::MemoryRegion>, CreateError> create_region() noexcept override {
+    return made<rdma::MemoryRegion>(Region::create(tokens_, *this, kCaps.registration_bytes_max));
+  }
+  expected<OwnedInterface<rdma::FastRegion>, CreateError> create_fast_region(
+      rdma::FastRegionSink& sink) noexcept override {
+    return made<rdma::FastRegion>(FastRegion::create(tokens_, *this, sink));
+  }
+  expected<OwnedInterface<rdma::MemoryWindow>, CreateError> create_window(rdma::WindowSink& sink) noexcept override {
+    return made<rdma::MemoryWindow>(Window::create(tokens_, *this, sink));
+  }
+  Token privileged_token() const noexcept override { return TokenDomain::privileged_token; }
+
+ private:
+  TokenTable& tokens_;
+  TokenSlot* const privileged_;
+};
 
 }  // namespace
 
@@ -108,7 +122,15 @@ io::Processor& Device::processor(unsigned slot) noexcept {
 }
 
 expected<OwnedInterface<rdma::ProtectionDomain>, CreateError> Device::create_pd() noexcept {
-  return made<rdma::ProtectionDomain>(make_interface<Domain>(tokens_));
+  return made<rdma::ProtectionDomain>(Domain::create(tokens_));
+}
+
+expected<rdma::AddressMapping*, CreateError> Device::map_pages(std::span<const rdma::MemoryExtent> pages,
+                                                               std::uint32_t first_octet,
+                                                               std::uint64_t length_bytes) noexcept {
+  Mapping* mapping = Mapping::create(tokens_, pages, first_octet, length_bytes);
+  if (mapping == nullptr) return unexpected(CreateError::no_resources);
+  return mapping;
 }
 
 expected<OwnedInterface<rdma::CompletionQueue>, CreateError> Device::create_cq(const rdma::CqParameters& parameters,
@@ -141,7 +163,7 @@ expected<OwnedInterface<rdma::QueuePair>, CreateError> Device::create_qp(rdma::P
     if (&processor(static_cast<unsigned>(i)) == &home) slot = i;
   }
   ProcessorBuffers& buffers = *buffers_[slot];
-  const QpContext context{tokens_, static_cast<Domain*>(&pd),     parameters.context,           counters_, world_.clock,
+  const QpContext context{tokens_, static_cast<Domain&>(pd),      parameters.context,           counters_, world_.clock,
                           home,    MutableBytes(buffers.staging), MutableBytes(buffers.scratch)};
   return made<rdma::QueuePair>(Qp::create(context, parameters, caps_, sink));
 }

@@ -39,6 +39,9 @@ class Device final : public rdma::Device {
       rdma::ConnectionSink& sink) noexcept override;
   expected<OwnedInterface<rdma::Listener>, rdma::CreateError> create_listener(
       rdma::ListenerSink& sink) noexcept override;
+  expected<rdma::AddressMapping*, rdma::CreateError> map_pages(std::span<const rdma::MemoryExtent> pages,
+                                                               std::uint32_t first_octet,
+                                                               std::uint64_t length_bytes) noexcept override;
   expected<OwnedInterface<rdma::SharedEndpoint>, rdma::CmStatus> create_shared_endpoint(
       const Address& local) noexcept override;
 

@@ -38,7 +38,7 @@ class Qp final : public rdma::QueuePair {
   bool is_dead() const noexcept { return cq_failed_.load(); }
   Transmitter& transmitter() { return transmitter_; }
   Receiver& receiver() { return receiver_; }
-  const void* domain() const { return context_.domain; }
+  const TokenDomain& domain() const { return context_.domain; }
 
  private:
   struct Member final : CqMember {

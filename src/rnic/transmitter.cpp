@@ -256,9 +256,11 @@ bool Transmitter::append_cut(const iwarp::TxMessage& message, std::uint32_t& off
 
 Transmitter::Append Transmitter::append_request_fpdu() noexcept {
   SendRecord* record = queue_.ring().record_at<SendRecord>(built_, queue_.ring().published());
-  if (record->flags.read_fence && message_offset_ == 0 && pending_reads_.size() != 0) return Append::stalled;
+  // A Read that invalidates its sink is over when it has (R-FEN-01, R-RLI-01).
+  const bool reads_are_over = pending_reads_.size() == 0 && sinks_to_invalidate_ == (record->sink != nullptr ? 1 : 0);
+  if (record->flags.read_fence && message_offset_ == 0 && !reads_are_over) return Append::stalled;
   if (record->operation == Operation::read) return append_read(*record);
-  if (is_window_work(record->operation)) return execute_window_work(*record);
+  if (is_memory_work(record->operation)) return execute_memory_work(*record);
   if (!record->started && !start_record(*record)) return Append::full;
   const bool whole =
       append_cut(message_, message_offset_,
@@ -275,7 +277,7 @@ Transmitter::Append Transmitter::append_request_fpdu() noexcept {
                        continue;
                      }
                      std::size_t bytes = std::min<std::size_t>(length, sge.length_bytes - offset);
-                     count += map_region(context_.tokens.pinned_slot(sge.token), sge.address + offset, bytes,
+                     count += map_region(context_.tokens.pinned_slot(sge, context_.domain), sge.address + offset, bytes,
                                          spans.subspan(count));
                      length -= static_cast<std::uint32_t>(bytes);
                      offset = 0;
@@ -292,9 +294,8 @@ Transmitter::Append Transmitter::append_request_fpdu() noexcept {
 
 bool Transmitter::start_record(SendRecord& record) noexcept {
   if (record.inline_bytes == 0 && !pin_sges(record, Access::local_read)) {
-    if (!batch_->empty()) return false;  // what was queued before goes out first; then we are here again
-    record.status = WorkStatus::local_access;
-    give_up(iwarp::make_terminate(iwarp::terminate_code::kRdmapLocalCatastrophic));
+    // What was queued before goes out first; then we are here again.
+    if (batch_->empty()) refuse(record, WorkStatus::local_access);
     return false;
   }
   record.started = true;
@@ -314,6 +315,15 @@ bool Transmitter::start_record(SendRecord& record) noexcept {
 }
 
 Transmitter::Append Transmitter::append_read(SendRecord& record) noexcept {
+  if (record.flags.local_invalidate && record.sink == nullptr) {
+    if (record.sge_count != 0)
+      record.sink = context_.tokens.hold_fast_region(record.sges().front().token, context_.domain);
+    if (record.sink == nullptr) {  // R-RLI-03
+      if (!batch_->empty()) return Append::full;
+      return refuse(record, WorkStatus::wrong_state);
+    }
+    ++sinks_to_invalidate_;
+  }
   if (record.length_bytes == 0) {
     // Nothing to fetch: completed here, in its turn (spec/iwarp.md 6.5 item 4 says why it stays off the wire).
     if (!spoken_ && frames_in_batch_ == 0) {
@@ -334,9 +344,7 @@ Transmitter::Append Transmitter::append_read(SendRecord& record) noexcept {
     return Append::full;
   if (!pin_sges(record, Access::local_write)) {
     if (!batch_->empty()) return Append::full;
-    record.status = WorkStatus::local_access;
-    give_up(iwarp::make_terminate(iwarp::terminate_code::kRdmapLocalCatastrophic));
-    return Append::full;
+    return refuse(record, WorkStatus::local_access);
   }
   unpin_sges(record, record.sge_count);  // looked at again when the response comes
   record.started = true;
@@ -355,6 +363,12 @@ Transmitter::Append Transmitter::append_read(SendRecord& record) noexcept {
   return Append::done;
 }
 
+Transmitter::Append Transmitter::refuse(SendRecord& record, WorkStatus status) noexcept {
+  record.status = status;
+  give_up(iwarp::make_terminate(iwarp::terminate_code::kRdmapLocalCatastrophic));
+  return Append::full;
+}
+
 bool Transmitter::pin_sges(SendRecord& record, Access access) noexcept {
   const std::span<rdma::Sge> sges = record.sges();
   for (std::size_t i = 0; i < sges.size(); ++i) {
@@ -371,7 +385,7 @@ bool Transmitter::pin_sges(SendRecord& record, Access access) noexcept {
 
 void Transmitter::unpin_sges(SendRecord& record, std::size_t count) noexcept {
   for (const rdma::Sge& sge : record.sges().first(count)) {
-    if (sge.length_bytes != 0) context_.tokens.unpin(sge.token);
+    if (sge.length_bytes != 0) context_.tokens.unpin(sge, context_.domain);
   }
 }
 
@@ -443,6 +457,7 @@ void Transmitter::retire() noexcept {
   // In posting order, all kinds together: a Write behind a Read completes after it (RFC 5040 5.5, rule 15).
   while (SendRecord* record = queue_.ring().record_at<SendRecord>(retire_, sent_)) {
     if (record->operation == Operation::read && record->read_state.load() != ReadState::done) return;
+    if (record->sink != nullptr && !invalidate_sink(*record)) return;
     complete(*record, record->status);
   }
 }
@@ -456,8 +471,9 @@ void Transmitter::flush_queue() noexcept {
   while (SendRecord* record = queue_.ring().record_at<SendRecord>(retire_, end)) {
     if (record->operation == Operation::read && record->started && record->read_state.load() != ReadState::done) return;
     // What has taken effect, and only waits for the octets before it to go out, is not cancelled any more.
-    const bool took_effect = is_window_work(record->operation) && record->window().over;
-    if (is_window_work(record->operation) && !cancel_window_work(*record)) return;
+    const bool took_effect = is_memory_work(record->operation) && record->memory().over;
+    if (is_memory_work(record->operation) && !cancel_memory_work(*record)) return;
+    if (record->sink != nullptr) leave_sink(*record);
     release_record(*record);
     if (record->status == WorkStatus::success && !took_effect) record->status = WorkStatus::cancelled;
     complete(*record, record->status);

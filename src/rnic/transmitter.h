@@ -20,7 +20,7 @@ namespace softndk::rnic {
 /// What both directions of a queue pair share; constant after construction.
 struct QpContext {
   TokenTable& tokens;
-  const void* domain;
+  const TokenDomain& domain;
   void* consumer_context;
   rdma::DeviceCounters& counters;
   io::Clock& clock;
@@ -43,7 +43,7 @@ struct TxAttachment {
 /// The transmit side of a queue pair: initiator requests and read responses become FPDUs, FPDUs become gathering
 /// writes. One thread at a time owns it: a poster that finds it free sends in its own context, a poster that finds it
 /// taken leaves its request to the owner; the owner looks again after it let go (Ownership). Nobody ever waits.
-class Transmitter final : private WindowWaiter {
+class Transmitter final : private RevokeWaiter {
  public:
   Transmitter(const QpContext& context, Cq& cq, SpscFifo<PendingRead>& pending_reads,
               SpscFifo<InboundRead>& inbound_reads);
@@ -112,6 +112,12 @@ class Transmitter final : private WindowWaiter {
     using Task::Task;
     Transmitter* transmitter = nullptr;
   };
+  struct SinkWaiter final : RevokeWaiter {
+    explicit SinkWaiter(Transmitter& it) noexcept : self(it) {}
+    void on_revoked() noexcept override { self.wake(self.sink_revoked_); }
+    Transmitter& self;
+  };
+  void wake(std::atomic<bool>& news) noexcept;
 
   void command(std::uint32_t bits) noexcept {
     interleave_point();
@@ -142,13 +148,18 @@ class Transmitter final : private WindowWaiter {
   bool pin_sges(SendRecord& record, Access access) noexcept SOFTNDK_REQUIRES(ownership_);
   void unpin_sges(SendRecord& record, std::size_t count) noexcept SOFTNDK_REQUIRES(ownership_);
   void release_record(SendRecord& record) noexcept SOFTNDK_REQUIRES(ownership_);
+  /// `record` cannot be executed: it carries the reason, and nothing behind it will be.
+  Append refuse(SendRecord& record, rdma::WorkStatus status) noexcept SOFTNDK_REQUIRES(ownership_);
 
-  // Binds and invalidates, which never see the wire (transmitter_window.cpp).
-  Append execute_window_work(SendRecord& record) noexcept SOFTNDK_REQUIRES(ownership_);
-  /// False: not before the window has told us what it is about to.
-  bool cancel_window_work(SendRecord& record) noexcept SOFTNDK_REQUIRES(ownership_);
-  void end_window_work(SendRecord& record, bool bound) noexcept SOFTNDK_REQUIRES(ownership_);
-  void on_window_free() noexcept override;
+  // Fast-registers, binds and invalidates, which never see the wire (transmitter_memory.cpp).
+  Append execute_memory_work(SendRecord& record) noexcept SOFTNDK_REQUIRES(ownership_);
+  /// False: not before the window or the region has told us what it is about to.
+  bool cancel_memory_work(SendRecord& record) noexcept SOFTNDK_REQUIRES(ownership_);
+  void end_memory_work(SendRecord& record, bool bound) noexcept SOFTNDK_REQUIRES(ownership_);
+  void on_revoked() noexcept override;
+  /// A Read that is done and has its sink to invalidate (R-RLI-01). False: not yet.
+  bool invalidate_sink(SendRecord& record) noexcept SOFTNDK_REQUIRES(ownership_);
+  void leave_sink(SendRecord& record) noexcept SOFTNDK_REQUIRES(ownership_);
 
   // Answers to the peer's Reads.
   Append append_response_fpdu() noexcept SOFTNDK_REQUIRES(ownership_);
@@ -181,8 +192,10 @@ class Transmitter final : private WindowWaiter {
   TxAttachment attachment_;           // written by attach() before the command, read by the owner after it
   iwarp::Terminate asked_terminate_;  // likewise, by send_terminate()
   OwnerTask owner_task_;
-  std::atomic<bool> window_free_{false};  ///< what the invalidate at built_ waits for has happened
-  std::atomic<std::uint32_t> wakers_{0};  ///< calls of on_window_free() that are due or running
+  std::atomic<bool> revoked_{false};      ///< what the invalidate at built_ waits for has happened
+  std::atomic<std::uint32_t> wakers_{0};  ///< calls of on_revoked() that are due or running, of both kinds
+  SinkWaiter sink_waiter_{*this};
+  std::atomic<bool> sink_revoked_{false};  ///< what the Read at retire_ waits for has happened
 
   // The owner's.
   io::ByteStream* stream_ SOFTNDK_GUARDED_BY(ownership_) = nullptr;
@@ -219,6 +232,9 @@ class Transmitter final : private WindowWaiter {
   RecordRing::Position built_ SOFTNDK_GUARDED_BY(ownership_) = 0;   // everything before is cut
   iwarp::TxMessage message_ SOFTNDK_GUARDED_BY(ownership_);         // of the record at built_, once started
   std::uint32_t message_offset_ SOFTNDK_GUARDED_BY(ownership_) = 0;
+
+  std::uint32_t sinks_to_invalidate_ SOFTNDK_GUARDED_BY(ownership_) = 0;  // Reads begun whose sinks still have to go
+  bool sink_waits_ SOFTNDK_GUARDED_BY(ownership_) = false;  // the one at retire_, for accesses in progress
 
   // The response being sent.
   RegionPin response_pin_ SOFTNDK_GUARDED_BY(ownership_);

@@ -30,7 +30,7 @@ bool SendQueue::reserve_memory(const rdma::QpParameters& parameters, const rdma:
   inline_max_ = parameters.inline_bytes_max;
   message_max_ = caps.message_bytes_max;
   const std::size_t tail =
-      std::max({std::max(sge_max_, read_sge_max_) * sizeof(rdma::Sge), std::size_t{inline_max_}, sizeof(WindowRecord)});
+      std::max({std::max(sge_max_, read_sge_max_) * sizeof(rdma::Sge), std::size_t{inline_max_}, sizeof(MemoryRecord)});
   return ring_.reserve_memory(depth_, sizeof(SendRecord) + tail);
 }
 
@@ -50,11 +50,20 @@ expected<void, PostError> SendQueue::push(const rdma::SendWork& work) noexcept {
     return unexpected(PostError::no_read_limit);
   // acquire: partner of retired_one().
   if (posted_ - retired_.load(std::memory_order_acquire) >= depth_) return unexpected(PostError::queue_full);
-  const std::size_t tail = is_window_work(work.operation) ? sizeof(WindowRecord)
+  PageList* list = nullptr;
+  if (work.operation == Operation::fast_register) {
+    const auto taken = static_cast<FastRegion*>(work.fast_region->region)->take_list(*work.fast_region);
+    if (!taken) return unexpected(taken.error());
+    list = *taken;
+  }
+  const std::size_t tail = is_memory_work(work.operation) ? sizeof(MemoryRecord)
                            : carries_inline               ? length_bytes
                                                           : work.sges.size() * sizeof(rdma::Sge);
   void* room = ring_.reserve(sizeof(SendRecord) + tail);
-  if (room == nullptr) return unexpected(PostError::queue_full);
+  if (room == nullptr) {
+    if (list != nullptr) static_cast<FastRegion*>(work.fast_region->region)->give_back(list);
+    return unexpected(PostError::queue_full);
+  }
   const RecordRing::Header header = *static_cast<RecordRing::Header*>(room);
   auto* record = ::new (room) SendRecord;
   record->header = header;
@@ -68,14 +77,19 @@ expected<void, PostError> SendQueue::push(const rdma::SendWork& work) noexcept {
   record->context = work.context;
   record->status = rdma::WorkStatus::success;
   record->device_code = 0;
-  if (is_window_work(work.operation)) {
-    auto* window = static_cast<Window*>(work.window->window);
-    // Its next token is known from here on, although the bind's turn comes later (R-MW-05).
-    ::new (&record->window()) WindowRecord{
-        .work = *work.window,
-        .window = window,
-        .token = work.operation == Operation::bind ? window->take_token() : 0,
-    };
+  if (is_memory_work(work.operation)) {
+    Revocable* object = nullptr;
+    if (work.window != nullptr) {
+      object = static_cast<Window*>(work.window->window);
+    } else {
+      object = static_cast<FastRegion*>(work.fast_region->region);
+    }
+    MemoryRecord& memory = *::new (&record->memory()) MemoryRecord{.object = object, .list = list};
+    if (work.operation == Operation::bind) {
+      memory.bind = *work.window;
+      // Its next token is known from here on, although the bind's turn comes later (R-MW-05).
+      memory.token = static_cast<Window*>(object)->take_token();
+    }
   } else if (carries_inline) {
     // Inline data is captured here, and its tokens never looked at (R-INL-01, R-INL-02).
     std::uint8_t* to = record->inline_data();

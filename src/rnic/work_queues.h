@@ -10,6 +10,7 @@
 #include "io/executor.h"
 #include "rdma/device.h"
 #include "rnic/record_ring.h"
+#include "rnic/tpt/fast_region.h"
 #include "rnic/tpt/window.h"
 
 namespace softndk::rnic {
@@ -17,16 +18,17 @@ namespace softndk::rnic {
 /// How far a read has come; written by the receive side (and by the transmit side before it is sent).
 enum class ReadState : std::uint8_t { pending, done };
 
-/// Behind the record of a bind or an invalidate.
-struct WindowRecord {
-  rdma::WindowWork work;
-  Window* window;
-  rdma::Token token;   ///< that the bind gives it
-  bool waits = false;  ///< the invalidate: for accesses in progress
-  bool over = false;   ///< the window's owner knows
+/// Behind the record of a fast-register, a bind or an invalidate.
+struct MemoryRecord {
+  Revocable* object;           ///< the window or the region; gone once it is over
+  PageList* list = nullptr;    ///< fast_register, until its turn
+  rdma::WindowWork bind = {};  ///< bind
+  rdma::Token token = 0;       ///< that the bind gives the window
+  bool waits = false;          ///< invalidate: for accesses in progress
+  bool over = false;           ///< the object's owner knows
 };
 
-/// An initiator request in its ring, followed by its sges, by its inline octets, or by its WindowRecord.
+/// An initiator request in its ring, followed by its sges, by its inline octets, or by its MemoryRecord.
 struct SendRecord {
   RecordRing::Header header;
   rdma::Operation operation;
@@ -39,11 +41,12 @@ struct SendRecord {
   std::uint64_t remote_address;
   void* context;
   std::atomic<ReadState> read_state{ReadState::pending};
-  rdma::WorkStatus status;  ///< of a read that is done, or of a request that failed before it was sent
+  Revocable* sink = nullptr;  ///< read, once begun: what it will invalidate; held
+  rdma::WorkStatus status;    ///< of a read that is done, or of a request that failed before it was sent
   std::uint32_t device_code;
 
   std::span<rdma::Sge> sges() { return {reinterpret_cast<rdma::Sge*>(this + 1), sge_count}; }
-  WindowRecord& window() { return *reinterpret_cast<WindowRecord*>(this + 1); }
+  MemoryRecord& memory() { return *reinterpret_cast<MemoryRecord*>(this + 1); }
   std::uint8_t* inline_data() { return reinterpret_cast<std::uint8_t*>(this + 1); }
 };
 
@@ -55,10 +58,12 @@ struct ReceiveRecord {
   void* context;
   std::span<rdma::Sge> sges() { return {reinterpret_cast<rdma::Sge*>(this + 1), sge_count}; }
 };
-constexpr bool is_window_work(rdma::Operation operation) {
-  return operation == rdma::Operation::bind || operation == rdma::Operation::invalidate;
+/// Work that takes its turn in the queue and never sees the wire.
+constexpr bool is_memory_work(rdma::Operation operation) {
+  return operation == rdma::Operation::fast_register || operation == rdma::Operation::bind ||
+         operation == rdma::Operation::invalidate;
 }
-static_assert(sizeof(SendRecord) % alignof(WindowRecord) == 0);
+static_assert(sizeof(SendRecord) % alignof(MemoryRecord) == 0);
 static_assert(alignof(SendRecord) <= RecordRing::kAlignment && sizeof(SendRecord) % alignof(rdma::Sge) == 0);
 static_assert(alignof(ReceiveRecord) <= RecordRing::kAlignment && sizeof(ReceiveRecord) % alignof(rdma::Sge) == 0);
 

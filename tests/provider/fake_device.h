@@ -181,13 +181,55 @@ class FakeWindow final : public rdma::MemoryWindow {
   FakeDevice& device_;
 };
 
+class FakeFastRegion final : public rdma::FastRegion {
+ public:
+  FakeFastRegion(FakeDevice& device, rdma::FastRegionSink& sink) noexcept;
+  ~FakeFastRegion() override;
+  expected<void, rdma::MemoryError> initialize(std::uint32_t pages) noexcept override {
+    if (initialize_error) return unexpected(*initialize_error);
+    pages_max = pages;
+    return {};
+  }
+  rdma::Token token() const noexcept override { return pages_max != 0 ? 0x4004 : 0; }
+  void close() noexcept override;
+  /// The turn of work that names it has come, or it was cancelled.
+  void work_done() { sink.on_region_work_done(); }
+  void end() {
+    on_processor([&] { last_event.send(); });
+  }
+
+  rdma::FastRegionSink& sink;
+  std::optional<rdma::MemoryError> initialize_error;
+  std::atomic<std::uint32_t> pages_max{0};
+  LastEvent last_event{this, [](void* it) noexcept { static_cast<FakeFastRegion*>(it)->sink.on_region_closed(); }};
+
+ private:
+  FakeDevice& device_;
+};
+
+class FakeMapping final : public rdma::AddressMapping {
+ public:
+  explicit FakeMapping(FakeDevice& device) noexcept;
+  std::uint64_t address() const noexcept override { return 0x7700'0000'0000'0000; }
+  bool release() noexcept override;
+  std::vector<rdma::MemoryExtent> pages;
+  std::uint32_t first_octet = 0;
+  std::uint64_t length_bytes = 0;
+
+ private:
+  FakeDevice& device_;
+};
+
 class FakePd final : public rdma::ProtectionDomain {
  public:
   explicit FakePd(FakeDevice& device) noexcept;
   ~FakePd() override;
   expected<OwnedInterface<rdma::MemoryRegion>, rdma::CreateError> create_region() noexcept override;
+  expected<OwnedInterface<rdma::FastRegion>, rdma::CreateError> create_fast_region(
+      rdma::FastRegionSink& sink) noexcept override;
   expected<OwnedInterface<rdma::MemoryWindow>, rdma::CreateError> create_window(
       rdma::WindowSink& sink) noexcept override;
+  rdma::Token privileged_token() const noexcept override { return 0x3003; }
 
  private:
   FakeDevice& device_;
@@ -271,6 +313,8 @@ class FakeQp final : public rdma::QueuePair {
     std::vector<rdma::Sge> sges;
     std::vector<std::uint8_t> inline_octets;
     rdma::WindowWork window;
+    rdma::FastRegionWork fast_region;
+    std::vector<std::uint64_t> pages;
     /// That of a bind or an invalidate.
     FakeWindow& its_window() const { return static_cast<FakeWindow&>(*window.window); }
   };
@@ -283,6 +327,13 @@ class FakeQp final : public rdma::QueuePair {
     posted.work.sges = {};
     if (work.window != nullptr) posted.window = *work.window;
     posted.work.window = nullptr;  // of the call only
+    if (work.fast_region != nullptr) {
+      posted.fast_region = *work.fast_region;
+      for (std::size_t i = 0; i < work.fast_region->pages.size(); ++i)
+        posted.pages.push_back(work.fast_region->pages[i]);
+      posted.fast_region.pages = {};
+    }
+    posted.work.fast_region = nullptr;  // likewise
     posted.sges.assign(work.sges.begin(), work.sges.end());
     if (work.flags.inline_data) {
       for (const rdma::Sge& sge : work.sges) {
@@ -480,7 +531,7 @@ class FakeDevice final : public rdma::Device {
                     .srq_depth_max = 16384,
                     .cq_depth_max = 4194303,
                     .private_data_max = 252,
-                    .fast_register_pages_max = 0,
+                    .fast_register_pages_max = 65536,
                     .memory_windows = true,
                     .cq_resize = false,
                     .cq_moderation = false,
@@ -492,6 +543,17 @@ class FakeDevice final : public rdma::Device {
 
   expected<OwnedInterface<rdma::ProtectionDomain>, rdma::CreateError> create_pd() noexcept override {
     return make<rdma::ProtectionDomain, FakePd>(*this);
+  }
+  expected<rdma::AddressMapping*, rdma::CreateError> map_pages(std::span<const rdma::MemoryExtent> pages,
+                                                               std::uint32_t first_octet,
+                                                               std::uint64_t length_bytes) noexcept override {
+    interrupt();
+    if (create_error) return unexpected(*create_error);
+    auto* mapping = new FakeMapping(*this);
+    mapping->pages.assign(pages.begin(), pages.end());
+    mapping->first_octet = first_octet;
+    mapping->length_bytes = length_bytes;
+    return mapping;
   }
   expected<OwnedInterface<rdma::CompletionQueue>, rdma::CreateError> create_cq(const rdma::CqParameters& parameters,
                                                                                rdma::CqSink& sink) noexcept override {
@@ -544,6 +606,8 @@ class FakeDevice final : public rdma::Device {
   std::atomic<CloseStyle> close_style{CloseStyle::posted};
   Living<FakePd> pds;
   Living<FakeRegion> regions;
+  Living<FakeFastRegion> fast_regions;
+  Living<FakeMapping> mappings;
   Living<FakeWindow> windows;
   Living<FakeCq> cqs;
   Living<FakeSrq> srqs;
@@ -552,8 +616,8 @@ class FakeDevice final : public rdma::Device {
   Living<FakeListener> listeners;
   Living<FakeSharedEndpoint> endpoints;
   std::size_t living() const {
-    return pds.count() + regions.count() + windows.count() + cqs.count() + srqs.count() + qps.count() +
-           connections.count() + listeners.count() + endpoints.count();
+    return pds.count() + regions.count() + fast_regions.count() + mappings.count() + windows.count() + cqs.count() +
+           srqs.count() + qps.count() + connections.count() + listeners.count() + endpoints.count();
   }
 };
 
@@ -582,6 +646,24 @@ inline FakeWindow::~FakeWindow() {
 inline void FakeWindow::close() noexcept {
   last_event.close(device_.close_style);
 }
+inline FakeFastRegion::FakeFastRegion(FakeDevice& device, rdma::FastRegionSink& the_sink) noexcept
+    : sink(the_sink), device_(device) {
+  device_.fast_regions.add(this);
+}
+inline FakeFastRegion::~FakeFastRegion() {
+  device_.fast_regions.remove(this);
+}
+inline void FakeFastRegion::close() noexcept {
+  last_event.close(device_.close_style);
+}
+inline FakeMapping::FakeMapping(FakeDevice& device) noexcept : device_(device) {
+  device_.mappings.add(this);
+}
+inline bool FakeMapping::release() noexcept {
+  device_.mappings.remove(this);
+  delete this;
+  return true;
+}
 inline FakePd::FakePd(FakeDevice& device) noexcept : device_(device) {
   device_.pds.add(this);
 }
@@ -590,6 +672,10 @@ inline FakePd::~FakePd() {
 }
 inline expected<OwnedInterface<rdma::MemoryRegion>, rdma::CreateError> FakePd::create_region() noexcept {
   return device_.make<rdma::MemoryRegion, FakeRegion>(device_);
+}
+inline expected<OwnedInterface<rdma::FastRegion>, rdma::CreateError> FakePd::create_fast_region(
+    rdma::FastRegionSink& sink) noexcept {
+  return device_.make<rdma::FastRegion, FakeFastRegion>(device_, sink);
 }
 inline expected<OwnedInterface<rdma::MemoryWindow>, rdma::CreateError> FakePd::create_window(
     rdma::WindowSink& sink) noexcept {

@@ -213,16 +213,5 @@ TEST(R_REQ_08, LocalRequestsAreInlineByDefaultAndFollowTheirPolicy) {
   }
 }
 
-TEST(R_FRMR_01, RegionsForFastRegistrationAreNotOfferedYet) {
-  simulate([] {
-    Rig rig;
-    NDK_PD* pd = rig.pd();
-    Seen seen;
-    NDK_MR* mr = nullptr;
-    EXPECT_EQ(pd->Dispatch->NdkCreateMr(pd, TRUE, Seen::created, &seen, &mr), STATUS_NOT_SUPPORTED);
-    close(pd);
-  });
-}
-
 }  // namespace
 }  // namespace softndk::provider

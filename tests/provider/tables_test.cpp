@@ -97,21 +97,14 @@ TEST(R_OBJ_08, WhatIsNotOfferedYetSaysSoAndDoesNothing) {
     NDK_MR* mr = rig.mr(pd);
     NDK_CONNECTOR* connector = rig.connector();
     Seen seen;
-    const auto* adapter = rig.ndk()->Dispatch;
-    ULONG size = 0, fbo = 0;
-    EXPECT_EQ(adapter->NdkBuildLAM(rig.ndk(), nullptr, 1, Seen::completed, &seen, nullptr, &size, &fbo),
-              STATUS_NOT_SUPPORTED);
-    adapter->NdkReleaseLAM(rig.ndk(), nullptr);
     EXPECT_EQ(cq->Dispatch->NdkResizeCq(cq, 8, Seen::completed, &seen), STATUS_NOT_SUPPORTED);         // R-CQ-07
     EXPECT_EQ(cq->Dispatch->NdkControlCqInterruptModeration(cq, 20, MAXULONG), STATUS_NOT_SUPPORTED);  // R-MOD-10
     rig.device.capabilities.memory_windows = false;
     NDK_MW* mw = nullptr;
     EXPECT_EQ(pd->Dispatch->NdkCreateMw(pd, Seen::created, &seen, &mw), STATUS_NOT_SUPPORTED);
-    UINT32 token = 5;
-    pd->Dispatch->NdkGetPrivilegedMemoryRegionToken(pd, &token);
-    EXPECT_EQ(token, 0u);
-    EXPECT_EQ(mr->Dispatch->NdkInitializeFastRegisterMr(mr, 1, FALSE, Seen::completed, &seen), STATUS_NOT_SUPPORTED);
-    EXPECT_EQ(qp->Dispatch->NdkFastRegister(qp, nullptr, mr, 0, nullptr, 0, 0, nullptr, 0), STATUS_NOT_SUPPORTED);
+    rig.device.capabilities.fast_register_pages_max = 0;
+    NDK_MR* fast = nullptr;
+    EXPECT_EQ(pd->Dispatch->NdkCreateMr(pd, TRUE, Seen::created, &seen, &fast), STATUS_NOT_SUPPORTED);
     EXPECT_EQ(qp->Dispatch->NdkSendAndInvalidate(qp, nullptr, nullptr, 0, 0, 1), STATUS_NOT_SUPPORTED);
     ntrt::flush_processors();
     EXPECT_EQ(seen.calls, 0);

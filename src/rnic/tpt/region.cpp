@@ -4,10 +4,10 @@
 
 namespace softndk::rnic {
 
-OwnedInterface<Region> Region::create(TokenTable& table, const void* domain, std::uint64_t bytes_max) noexcept {
+OwnedInterface<Region> Region::create(TokenTable& table, const TokenDomain& domain, std::uint64_t bytes_max) noexcept {
   TokenSlot* slot = table.acquire_slot();
   if (slot == nullptr) return nullptr;
-  slot->domain = domain;
+  slot->domain = &domain;
   OwnedInterface<Region> region = make_interface<Region>(table, *slot, bytes_max);
   if (region == nullptr) table.release_slot(slot);
   return region;

@@ -6,8 +6,8 @@ namespace softndk::rnic {
 /// A memory region: one row of the token table, from its creation to its end.
 class Region final : public rdma::MemoryRegion {
  public:
-  /// `domain` is compared by identity only. Null when the table is full.
-  static OwnedInterface<Region> create(TokenTable& table, const void* domain, std::uint64_t bytes_max) noexcept;
+  /// Null when memory or the table is exhausted.
+  static OwnedInterface<Region> create(TokenTable& table, const TokenDomain& domain, std::uint64_t bytes_max) noexcept;
   Region(TokenTable& table, TokenSlot& slot, std::uint64_t bytes_max);
   ~Region() override;
 

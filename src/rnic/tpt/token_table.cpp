@@ -1,8 +1,10 @@
 #include "rnic/tpt/token_table.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "base/log.h"
+#include "rnic/tpt/revocable.h"
 
 namespace softndk::rnic {
 namespace {
@@ -18,10 +20,20 @@ std::uint32_t inverse_modulo_2_24(std::uint32_t odd) {
   return inverse & kIndexMask;
 }
 
+/// Whether [address, address + length) lies in the row.
+std::optional<AccessError> check_range(const TokenSlot& slot, std::uint64_t address, std::uint64_t length_bytes) {
+  // Wrap first, and by arithmetic that cannot itself wrap.
+  if (length_bytes != 0 && address > UINT64_MAX - (length_bytes - 1)) return AccessError::wraps;
+  if (address < slot.base_address) return AccessError::out_of_bounds;
+  const std::uint64_t offset = address - slot.base_address;
+  if (offset > slot.length_bytes || length_bytes > slot.length_bytes - offset) return AccessError::out_of_bounds;
+  return std::nullopt;
+}
+
 bool allows(const TokenSlot& slot, Access access) {
   switch (access) {
     case Access::local_read:
-      return !slot.remote_only;  // every registration has it
+      return slot.kind != RowKind::window;  // every registration has it
     case Access::local_write:
       return slot.rights.local_write;
     case Access::remote_read:
@@ -94,7 +106,9 @@ TokenSlot* TokenTable::acquire_slot() noexcept {
       chunks_[index / kChunkSlots].store(chunk, std::memory_order_release);  // partner: slot_at
     }
     ++used_;
-    if (scatter(index) == 0) continue;  // a NIC may treat wire index 0 as "all memory": we never hand it out
+    // A NIC may treat wire index 0 as "all memory", and logical addresses must not look like virtual ones: no small
+    // ones.
+    if (scatter(index) >> 16 == 0) continue;
     TokenSlot* slot = slot_at(index);
     slot->index = index;
     slot->key = static_cast<std::uint8_t>(index * 37 + offset_);
@@ -108,7 +122,8 @@ void TokenTable::release_slot(TokenSlot* slot) noexcept {
   ++slot->key;
   slot->extents = nullptr;
   slot->first_octet = 0;
-  slot->remote_only = false;
+  slot->kind = RowKind::region;
+  slot->revocable = nullptr;
   slot->next_free = nullptr;
   if (free_tail_ != nullptr) {
     free_tail_->next_free = slot;
@@ -131,36 +146,76 @@ bool TokenTable::disable(TokenSlot& slot, rdma::DeregisterSink& sink) noexcept {
   return slot.state.fetch_and(kPinMask) << 32 == 0;
 }
 
-expected<RegionPin, AccessError> TokenTable::pin(Token token, const void* domain, std::uint64_t address,
-                                                 std::uint64_t length_bytes, Access access) noexcept {
-  TokenSlot* slot = chunks_ == nullptr ? nullptr : slot_at(gather(token >> 8));
-  if (slot == nullptr || token >> 8 == 0) return unexpected(AccessError::invalid_token);
+RegionPin TokenTable::pin_row(Token token) noexcept {
+  TokenSlot* slot = chunks_ == nullptr ? nullptr : slot_of(token);
+  if (slot == nullptr || token >> 8 == 0) return {};
   std::uint64_t state = slot->state.load();
   do {
-    if (state >> 32 != token) return unexpected(AccessError::invalid_token);
+    if (state >> 32 != token) return {};
   } while (!slot->state.compare_exchange_weak(state, state + kOnePin));
-  RegionPin pin(slot);
-  if (slot->domain != domain) return unexpected(AccessError::wrong_domain);
-  if (!allows(*slot, access)) return unexpected(AccessError::wrong_rights);
-  // Wrap first, and by arithmetic that cannot itself wrap.
-  if (length_bytes != 0 && address > UINT64_MAX - (length_bytes - 1)) return unexpected(AccessError::wraps);
-  if (address < slot->base_address) return unexpected(AccessError::out_of_bounds);
-  const std::uint64_t offset = address - slot->base_address;
-  if (offset > slot->length_bytes || length_bytes > slot->length_bytes - offset)
-    return unexpected(AccessError::out_of_bounds);
+  return RegionPin(slot);
+}
+
+expected<RegionPin, AccessError> TokenTable::pin(Token token, const TokenDomain& domain, std::uint64_t address,
+                                                 std::uint64_t length_bytes, Access access) noexcept {
+  const bool is_local = access == Access::local_read || access == Access::local_write;
+  if (is_local && token == domain.privileged_token) {
+    RegionPin mapping = pin_mapping(address);
+    if (!mapping) return unexpected(AccessError::invalid_token);
+    if (const auto error = check_range(*mapping.slot(), address, length_bytes)) return unexpected(*error);
+    return mapping;
+  }
+  RegionPin pin = pin_row(token);
+  if (!pin || pin.slot()->kind == RowKind::mapping) return unexpected(AccessError::invalid_token);
+  const TokenSlot& slot = *pin.slot();
+  if (slot.domain != &domain) return unexpected(AccessError::wrong_domain);
+  if (!allows(slot, access)) return unexpected(AccessError::wrong_rights);
+  if (const auto error = check_range(slot, address, length_bytes)) return unexpected(*error);
   return pin;
+}
+
+RegionPin TokenTable::pin_mapping(std::uint64_t logical_address) noexcept {
+  RegionPin pin = pin_row(static_cast<Token>(logical_address >> 32));
+  if (pin && pin.slot()->kind != RowKind::mapping) pin.release();
+  return pin;
+}
+
+Revocable* TokenTable::hold(RegionPin pin, const TokenDomain& domain) noexcept {
+  if (pin.slot()->domain != &domain) return nullptr;
+  pin.slot()->revocable->hold();  // it cannot go while its row is pinned
+  return pin.slot()->revocable;
+}
+
+Revocable* TokenTable::hold_for_peer(Token token, const TokenDomain& domain) noexcept {
+  RegionPin pin = pin_row(token);
+  if (!pin || pin.slot()->revocable == nullptr) return nullptr;
+  if (!pin.slot()->rights.remote_read && !pin.slot()->rights.remote_write) return nullptr;
+  return hold(std::move(pin), domain);
+}
+
+Revocable* TokenTable::hold_fast_region(Token token, const TokenDomain& domain) noexcept {
+  RegionPin pin = pin_row(token);
+  if (!pin || pin.slot()->kind != RowKind::fast_region) return nullptr;
+  return hold(std::move(pin), domain);
+}
+
+const RegionExtent* find_extent(const TokenSlot& slot, std::uint64_t at) noexcept {
+  const RegionExtent* end = slot.extents + slot.extent_count;
+  const RegionExtent* extent = slot.extents;
+  if (slot.extent_count > 1) {
+    extent = std::upper_bound(extent, end, at,
+                              [](std::uint64_t it, const RegionExtent& candidate) { return it < candidate.offset; }) -
+             1;
+  }
+  return at - extent->offset < extent->bytes ? extent : nullptr;
 }
 
 std::size_t map_region(const TokenSlot& slot, std::uint64_t address, std::size_t& length_bytes,
                        std::span<IoSpan> spans) noexcept {
+  if (length_bytes == 0) return 0;
   std::uint64_t offset = address - slot.base_address + slot.first_octet;
   const RegionExtent* end = slot.extents + slot.extent_count;
-  const RegionExtent* extent = slot.extents;
-  if (slot.extent_count > 1) {
-    extent = std::upper_bound(extent, end, offset,
-                              [](std::uint64_t at, const RegionExtent& candidate) { return at < candidate.offset; }) -
-             1;
-  }
+  const RegionExtent* extent = find_extent(slot, offset);
   std::size_t left = length_bytes;
   std::size_t count = 0;
   while (left != 0 && count < spans.size() && extent != end) {
