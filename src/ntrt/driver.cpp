@@ -6,7 +6,9 @@
 #include "base/alloc.h"
 #include "base/log.h"
 #include "ntrt/irql.h"
+#include "ntrt/kernel.h"
 #include "ntrt/ndis.h"
+#include "ntrt/registry.h"
 
 namespace softndk::ntrt {
 namespace {
@@ -65,7 +67,15 @@ expected<DriverHandle, NTSTATUS> load_driver(PDRIVER_INITIALIZE entry, const cha
   driver->registry_path =
       join(driver->registry_path_text, "\\Registry\\Machine\\System\\CurrentControlSet\\Services\\", driver->name);
 
-  NTSTATUS status;
+  // Its service key, which whoever installs a driver makes; the driver's parameters may be there already.
+  NTSTATUS status = STATUS_SUCCESS;
+  if (Kernel* running = kernel_if_running()) {
+    Registry& registry = running->registry();
+    MutexLock lock(registry.mutex);
+    RegistryKey* service = nullptr;
+    status = registry.open(nullptr, text_of(driver->registry_path), Registry::Missing::create_all, service);
+  }
+  if (!NT_SUCCESS(status)) return unexpected(status);
   {
     IrqlScope scope(kPassiveLevel, "DriverEntry", reinterpret_cast<const void*>(entry));
     status = entry(&object, &driver->registry_path);

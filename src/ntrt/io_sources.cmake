@@ -1,5 +1,7 @@
 set(NTRT_IO_SOURCES
   driver.cpp
+  file_api.cpp
+  host_file.cpp
   irp.cpp
   mdl.cpp
   mdl_extents.cpp
@@ -9,11 +11,16 @@ set(NTRT_IO_SOURCES
   ndis_ndk.cpp
   ndis_oid.cpp
   netio.cpp
+  path_map.cpp
   pool.cpp
   pool_api.cpp
+  registry.cpp
+  registry_api.cpp
+  registry_text.cpp
   rtl_address.cpp
   rtl_list.cpp
   rtl_print.cpp
   rtl_string.cpp
+  utf.cpp
   wsk.cpp
   wsk_provider.cpp)

@@ -5,6 +5,8 @@
 #include "ntrt/dpc.h"
 #include "ntrt/irql.h"
 #include "ntrt/object.h"
+#include "ntrt/path_map.h"
+#include "ntrt/registry.h"
 #include "ntrt/thread.h"
 #include "ntrt/timer.h"
 #include "ntrt/work_item.h"
@@ -53,12 +55,14 @@ expected<void, StartError> Kernel::start(const io::World& world, const KernelOpt
   started_ns_ = world.clock.now_ns();
   next_processor_.store(0);
   handles_ = try_make<HandleTable>();
+  registry_ = Registry::create();
+  path_map_ = try_make<PathMap>();
   threads_ = try_make<ThreadTable>();
   workers_ = try_make<WorkerPool>();
   dpcs_ = try_make<DpcQueues>();
   timers_ = try_make<TimerQueue>(world.executor.processor(0));
-  const bool made = handles_ != nullptr && threads_ != nullptr && workers_ != nullptr && dpcs_ != nullptr &&
-                    timers_ != nullptr && dpcs_->start(world.executor);
+  const bool made = handles_ != nullptr && registry_ != nullptr && path_map_ != nullptr && threads_ != nullptr &&
+                    workers_ != nullptr && dpcs_ != nullptr && timers_ != nullptr && dpcs_->start(world.executor);
   if (!made) {
     drop_parts();
     return unexpected(StartError::no_resources);
@@ -105,6 +109,8 @@ void Kernel::drop_parts() noexcept {
   workers_.reset();
   threads_.reset();
   handles_.reset();
+  path_map_.reset();
+  registry_.reset();
   world_.reset();
 }
 

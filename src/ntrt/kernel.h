@@ -14,6 +14,8 @@ namespace softndk::ntrt {
 
 class DpcQueues;
 class HandleTable;
+class PathMap;
+class Registry;
 class ThreadTable;
 class TimerQueue;
 class WorkerPool;
@@ -67,6 +69,8 @@ class Kernel {
   TimerQueue& timers() noexcept { return *timers_; }
   ThreadTable& threads() noexcept { return *threads_; }
   HandleTable& handles() noexcept { return *handles_; }
+  Registry& registry() noexcept { return *registry_; }
+  PathMap& path_map() noexcept { return *path_map_; }
 
  private:
   void drop_parts() noexcept;
@@ -75,6 +79,8 @@ class Kernel {
   KernelOptions options_;
   io::TimeNs started_ns_ = 0;
   Owned<HandleTable> handles_;
+  Owned<Registry> registry_;
+  Owned<PathMap> path_map_;
   Owned<ThreadTable> threads_;
   Owned<WorkerPool> workers_;
   Owned<DpcQueues> dpcs_;

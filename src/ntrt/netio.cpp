@@ -1,9 +1,11 @@
 // The IP helper's names for interfaces, over the adapters that NDIS knows: each index on which WskOpenNdkAdapter can
 // succeed has a LUID and an alias.
-#include <string>
+#include <algorithm>
+#include <cstring>
 
 #include "ntrt/irql.h"
 #include "ntrt/ndis.h"
+#include "ntrt/utf.h"
 #include "wdk/netioapi.h"
 
 namespace softndk::ntrt {
@@ -11,44 +13,16 @@ namespace {
 
 constexpr std::size_t kAliasUnitsMax = NDIS_IF_MAX_STRING_SIZE;
 
-/// One code point off the front of UTF-8 text; a byte that begins none comes out as U+FFFD.
-char32_t take_code_point(const char*& at) {
-  const auto byte = [&](int i) { return static_cast<unsigned char>(at[i]); };
-  const auto continues = [&](int i) { return (byte(i) & 0xC0) == 0x80; };
-  const unsigned char lead = byte(0);
-  if (lead < 0x80) return static_cast<unsigned char>(*at++);
-  if (lead >= 0xC2 && lead < 0xE0 && continues(1)) {
-    const char32_t point = (lead & 0x1Fu) << 6 | (byte(1) & 0x3Fu);
-    at += 2;
-    return point;
-  }
-  if (lead >= 0xE0 && lead < 0xF0 && continues(1) && continues(2)) {
-    const char32_t point = (lead & 0xFu) << 12 | (byte(1) & 0x3Fu) << 6 | (byte(2) & 0x3Fu);
-    at += 3;
-    return point;
-  }
-  if (lead >= 0xF0 && lead < 0xF5 && continues(1) && continues(2) && continues(3)) {
-    const char32_t point = (lead & 7u) << 18 | (byte(1) & 0x3Fu) << 12 | (byte(2) & 0x3Fu) << 6 | (byte(3) & 0x3Fu);
-    at += 4;
-    return point;
-  }
-  ++at;
-  return 0xFFFD;
-}
-
 /// As many whole characters of `from` as fit in kAliasUnitsMax units, and a terminator; returns units without it.
 std::size_t to_utf16(const char* from, WCHAR (&to)[kAliasUnitsMax + 1]) {
+  const char* const end = from + std::strlen(from);
   std::size_t length = 0;
-  while (*from != '\0') {
-    const char32_t point = take_code_point(from);
-    const std::size_t units = point < 0x10000 ? 1 : 2;
-    if (length + units > kAliasUnitsMax) break;
-    if (units == 1) {
-      to[length++] = static_cast<WCHAR>(point);
-    } else {
-      to[length++] = static_cast<WCHAR>(0xD800 + ((point - 0x10000) >> 10));
-      to[length++] = static_cast<WCHAR>(0xDC00 + ((point - 0x10000) & 0x3FF));
-    }
+  while (from != end) {
+    WCHAR units[2];
+    const unsigned count = put_utf16(take_utf8(from, end), units);
+    if (length + count > kAliasUnitsMax) break;
+    for (unsigned i = 0; i < count; ++i)
+      to[length++] = units[i];
   }
   to[length] = 0;
   return length;

@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <cstring>
 
+#include "ntrt/utf.h"
 #include "wdk/ntddk.h"
 
 namespace softndk::ntrt {
@@ -207,24 +208,6 @@ void print_narrow(Output& out, const Conversion& c, const char* text, std::size_
   if (c.left) out.pad(' ', padding);
 }
 
-void put_code_point(Output& out, std::uint32_t point) {
-  if (point < 0x80) {
-    out.put(static_cast<char>(point));
-  } else if (point < 0x800) {
-    out.put(static_cast<char>(0xC0 | point >> 6));
-    out.put(static_cast<char>(0x80 | (point & 0x3F)));
-  } else if (point < 0x10000) {
-    out.put(static_cast<char>(0xE0 | point >> 12));
-    out.put(static_cast<char>(0x80 | (point >> 6 & 0x3F)));
-    out.put(static_cast<char>(0x80 | (point & 0x3F)));
-  } else {
-    out.put(static_cast<char>(0xF0 | point >> 18));
-    out.put(static_cast<char>(0x80 | (point >> 12 & 0x3F)));
-    out.put(static_cast<char>(0x80 | (point >> 6 & 0x3F)));
-    out.put(static_cast<char>(0x80 | (point & 0x3F)));
-  }
-}
-
 /// UTF-16, as UTF-8; half a surrogate pair comes out as U+FFFD.
 void print_wide(Output& out, const Conversion& c, const WCHAR* text, std::size_t units, bool terminated) {
   if (c.has_precision) units = std::min(units, c.precision);
@@ -233,18 +216,10 @@ void print_wide(Output& out, const Conversion& c, const WCHAR* text, std::size_t
     ++count;
   const std::size_t padding = count < c.width ? c.width - count : 0;
   if (!c.left) out.pad(c.zero ? '0' : ' ', padding);
-  for (std::size_t i = 0; i < count; ++i) {
-    std::uint32_t point = static_cast<std::uint16_t>(text[i]);
-    if (point >= 0xD800 && point < 0xE000) {
-      const std::uint32_t low = i + 1 < count ? static_cast<std::uint16_t>(text[i + 1]) : 0;
-      if (point < 0xDC00 && low >= 0xDC00 && low < 0xE000) {
-        point = 0x10000 + ((point - 0xD800) << 10) + (low - 0xDC00);
-        ++i;
-      } else {
-        point = 0xFFFD;
-      }
-    }
-    put_code_point(out, point);
+  for (const WCHAR *at = text, *end = text + count; at != end;) {
+    char bytes[4];
+    const unsigned length = put_utf8(take_utf16(at, end), bytes);
+    out.put(bytes, length);
   }
   if (c.left) out.pad(' ', padding);
 }

@@ -11,6 +11,7 @@
 #include "ntrt/driver.h"
 #include "ntrt/kernel.h"
 #include "ntrt/ndis.h"
+#include "ntrt/registry_text.h"
 #include "runtime/runtime.h"
 #include "runtime/status_names.h"
 #include "softndk/softndk.h"
@@ -199,6 +200,16 @@ void softndk_unload_driver(softndk_driver* driver) {
   if (driver == nullptr) return;
   Owned<softndk_driver> freed(driver);
   ntrt::unload_driver(driver->handle);
+}
+
+int32_t softndk_registry_load(const char* path) {
+  if (path == nullptr) return STATUS_INVALID_PARAMETER;
+  return ntrt::registry_load(ntrt::kernel().registry(), path);
+}
+
+int32_t softndk_registry_save(const char* path) {
+  if (path == nullptr) return STATUS_INVALID_PARAMETER;
+  return ntrt::registry_save(ntrt::kernel().registry(), path);
 }
 
 int32_t softndk_oid_query(uint32_t interface_index, uint32_t oid, void* buffer, uint32_t length, uint32_t* bytes) {

@@ -1,9 +1,12 @@
 #include "runtime/runtime.h"
 
 #include <cstdio>
+#include <cstring>
 
 #include "base/log.h"
 #include "ntrt/ndis.h"
+#include "ntrt/path_map.h"
+#include "ntrt/registry_text.h"
 #include "verifier/install.h"
 
 namespace softndk::runtime {
@@ -26,6 +29,11 @@ NTSTATUS Runtime::bring_up(const Configuration& configuration) noexcept {
                                                                 : STATUS_INSUFFICIENT_RESOURCES;
   }
   kernel_started_ = true;
+  if (const NTSTATUS status = kernel_.path_map().set(configuration.path_map); !NT_SUCCESS(status)) return status;
+  // What is wrong in the file is in the log; the rest of it is there.
+  if (configuration.registry[0] != '\0') ntrt::registry_load(kernel_.registry(), configuration.registry);
+  static_assert(sizeof registry_save_ == sizeof configuration.registry_save);
+  std::memcpy(registry_save_, configuration.registry_save, sizeof registry_save_);
   if (configuration.verifier) {
     verifier::install();
     verifier_installed_ = true;
@@ -68,6 +76,7 @@ Runtime::~Runtime() {
     if (adapter.added) ntrt::ndis_remove_adapter(adapter.interface.index);
   }
   if (driver_) ntrt::unload_driver(driver_);
+  if (registry_save_[0] != '\0') ntrt::registry_save(kernel_.registry(), registry_save_);
   provider::set_device_source(nullptr);
   if (verifier_installed_) verifier::uninstall();
   if (kernel_started_) kernel_.stop();

@@ -41,6 +41,7 @@ class Runtime final : public provider::DeviceSource {
   ntrt::Kernel kernel_;
   bool kernel_started_ = false;
   bool verifier_installed_ = false;
+  char registry_save_[256] = "";
   ntrt::DriverHandle driver_;
   Array<Adapter> adapters_;
 };

@@ -6,6 +6,8 @@
 #include <cstdlib>
 #include <memory>
 
+#include "ntrt/path_map.h"
+
 namespace softndk::runtime {
 namespace {
 
@@ -178,6 +180,14 @@ constexpr Setting kTable[] = {
      [](Configuration& to, std::string_view value) { return parse_into(value, 1, 65535, to.rnic.half_open_max); }},
     {"ports", "49152-65535", "FIRST-LAST within 49152-65535", "what is chosen from where a consumer asks for port 0",
      [](Configuration& to, std::string_view value) { return parse_ports(value, to.rnic.ports); }},
+    {"registry", "", "a file's path", "what the registry is filled with at a start (docs/guide/registry-and-files.md)",
+     [](Configuration& to, std::string_view value) { return copy_text(value, to.registry); }},
+    {"registry_save", "", "a file's path", "where the registry is written to when the runtime stops",
+     [](Configuration& to, std::string_view value) { return copy_text(value, to.registry_save); }},
+    {"path_map", "", "C:=/folder;\\NT\\prefix=/folder", "the folders behind the paths that drivers open as files",
+     [](Configuration& to, std::string_view value) {
+       return ntrt::PathMap::is_valid(value) && copy_text(value, to.path_map);
+     }},
     {"network_direct", "1", "0 | 1", "the *NetworkDirect keyword: whether NDK can be enabled",
      [](Configuration& to, std::string_view value) { return parse_switch(value, to.provider.network_direct); }},
     {"vendor_id", "0", "0..4294967295", "VendorId of NDK_ADAPTER_INFO",

@@ -19,6 +19,9 @@ struct Configuration {
   provider::Settings provider;
   LogLevel log = LogLevel::error;
   bool verifier = false;
+  char registry[256] = "";        ///< a file to fill the registry from
+  char registry_save[256] = "";   ///< where to write it when the runtime stops
+  char path_map[256] = "";        ///< ntrt::PathMap::set
   char congestion[16] = "cubic";  ///< what net.same_host_congestion points to
 };
 
@@ -51,7 +54,7 @@ class SettingValues {
  private:
   void read_file(const char* path);
   void read_environment();
-  static constexpr std::size_t kBytesMax = 63;  // longer than any value in range that is not padded on purpose
+  static constexpr std::size_t kBytesMax = 255;  // a path is the longest
   char values_[kCountMax][kBytesMax + 1] = {};
 };
 
