@@ -41,6 +41,26 @@ SOFTNDK_EXPORT int32_t softndk_start(void);
 SOFTNDK_EXPORT int32_t softndk_stop(void);
 SOFTNDK_EXPORT int softndk_is_running(void);
 
+/**
+ * Starts the runtime, calls `body(context)` and stops the runtime: where the setting `world` says. On Linux that is on
+ * the calling thread. In a simulation, world = sim(SEED), `body` is the first of the fibers that all threads are then:
+ * they run one at a time, in an order that the seed draws, on a virtual clock and a simulated network, so one seed is
+ * one run; a wait of a kernel call is a switch, and time jumps when all wait. The body uses kernel waits only, never the
+ * host's. Returns the status of start or stop; STATUS_POSSIBLE_DEADLOCK when the simulation came to a point where
+ * nothing can run and nothing will happen, STATUS_IO_TIMEOUT when it took more steps than the setting `sim_steps` or a
+ * virtual day: then the log has had a line and a stack for each thread, and the process can start nothing any more.
+ */
+SOFTNDK_EXPORT int32_t softndk_run(void (*body)(void* context), void* context);
+typedef struct softndk_run_info {
+  uint64_t seed;
+  uint64_t trace_hash; /* over every decision: equal for equal runs */
+  uint64_t steps;
+  uint64_t virtual_ns;
+  const char* report; /* what was logged about a run that was given up, else empty */
+} softndk_run_info;
+/** About the last simulation of softndk_run(); zeros before. */
+SOFTNDK_EXPORT void softndk_last_run(softndk_run_info* info);
+
 /*
  * ---- settings: one table of names, each with a default, a range and a sentence. Sources, the later wins: default,
  * the file named by SOFTNDK_CONFIG (lines "name = value"), the environment (SOFTNDK_ and the name in capitals),
@@ -90,6 +110,25 @@ typedef int32_t (*softndk_driver_entry)(struct _DRIVER_OBJECT* driver, struct _U
 SOFTNDK_EXPORT int32_t softndk_load_driver(softndk_driver_entry entry, const char* name, softndk_driver** driver);
 /** Calls its DriverUnload, if it set one. */
 SOFTNDK_EXPORT void softndk_unload_driver(softndk_driver* driver);
+
+/**
+ * For drivers of one's own, by which they say that they have done what they came for, and how it went; to be called
+ * once, at <= DISPATCH_LEVEL. Tells the host (ndkrun ends its run then), or nobody.
+ */
+SOFTNDK_EXPORT void softndk_driver_done(int32_t status);
+/** For hosts: who is told, on the driver's thread; null: nobody. Set it while no driver is loaded. */
+SOFTNDK_EXPORT void softndk_on_driver_done(void (*told)(void* context, int32_t status), void* context);
+/**
+ * For hosts: 1 if no work item is queued or runs, no system thread runs and no KTIMER is set. What drivers do next is
+ * then in answer to the network, or to a request of theirs that is pending.
+ */
+SOFTNDK_EXPORT int softndk_is_idle(void);
+/**
+ * For hosts: who gets the text of DbgPrint instead of stderr, as printed, newlines and all, on the printing thread at
+ * its IRQL; null: stderr.
+ */
+SOFTNDK_EXPORT void softndk_on_debug_print(void (*print)(void* context, const char* text, size_t length),
+                                           void* context);
 
 /*
  * ---- the registry that drivers read their parameters from. The setting `registry` names a file that each start fills

@@ -79,6 +79,10 @@ expected<void, StartError> Kernel::start(const io::World& world, const KernelOpt
   return {};
 }
 
+bool Kernel::is_idle() noexcept {
+  return workers_->is_idle() && threads_->is_idle() && timers_->is_idle();
+}
+
 void Kernel::stop() noexcept {
   if (!is_running()) return;
   for (;;) {

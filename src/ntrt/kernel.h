@@ -51,6 +51,9 @@ class Kernel {
   /// of theirs that never ends makes this wait for ever, with a log line that names it. PASSIVE_LEVEL.
   void stop() noexcept;
   bool is_running() const noexcept { return world_.has_value(); }
+  /// No work item is queued or runs, no system thread runs, no KTIMER is set: whatever drivers do next is in answer to
+  /// the network or to a request of theirs that is pending.
+  bool is_idle() noexcept;
 
   io::Clock& clock() noexcept { return world_->clock; }
   io::Rng& rng() noexcept { return world_->rng; }

@@ -116,6 +116,13 @@ void ThreadTable::reap() noexcept {
   }
 }
 
+bool ThreadTable::is_idle() noexcept {
+  MutexLock lock(mutex_);
+  for (ThreadObject* thread = threads_.front(); thread != nullptr; thread = threads_.after(*thread))
+    if (!thread->has_ended) return false;
+  return true;
+}
+
 void ThreadTable::join_all() noexcept {
   for (;;) {
     ThreadObject* thread;

@@ -26,6 +26,8 @@ class ThreadTable {
   /// A handle of its object, which keeps a reference until the thread has been joined; null when memory or threads are
   /// short.
   [[nodiscard]] HANDLE create(PKSTART_ROUTINE routine, void* context) noexcept SOFTNDK_EXCLUDES(mutex_);
+  /// None runs.
+  bool is_idle() noexcept SOFTNDK_EXCLUDES(mutex_);
   /// Waits for the end of every thread and joins it.
   void join_all() noexcept SOFTNDK_EXCLUDES(mutex_);
 

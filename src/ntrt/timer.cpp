@@ -77,6 +77,11 @@ void TimerQueue::expire(io::Task& task) noexcept {
   self.arm_for_first();
 }
 
+bool TimerQueue::is_idle() noexcept {
+  MutexLock lock(mutex_);
+  return IsListEmpty(&timers_);
+}
+
 unsigned TimerQueue::stop() noexcept {
   {
     MutexLock lock(mutex_);

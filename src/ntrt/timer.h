@@ -15,6 +15,8 @@ class TimerQueue {
   /// True: it was set before.
   bool set(KTIMER& timer, io::TimeNs deadline_ns, ULONG period_ms, KDPC* dpc) noexcept SOFTNDK_EXCLUDES(mutex_);
   bool cancel(KTIMER& timer) noexcept SOFTNDK_EXCLUDES(mutex_);
+  /// None is set.
+  bool is_idle() noexcept SOFTNDK_EXCLUDES(mutex_);
   /// No timer expires any more. Returns how many were still set.
   unsigned stop() noexcept SOFTNDK_EXCLUDES(mutex_);
 

@@ -147,6 +147,14 @@ void WorkerPool::run_items(Worker& worker) noexcept {
   }
 }
 
+bool WorkerPool::is_idle() noexcept {
+  MutexLock lock(mutex_);
+  unsigned idle = 0;
+  for (Worker* worker = idle_.front(); worker != nullptr; worker = idle_.after(*worker))
+    ++idle;
+  return queued_ == 0 && idle == workers_;
+}
+
 void WorkerPool::stop() noexcept {
   io::Executor& executor = kernel().executor();
   WakeList wakes(executor);

@@ -21,6 +21,8 @@ class WorkerPool {
   /// Lets what is queued and what runs end, then joins the workers.
   void stop() noexcept SOFTNDK_EXCLUDES(mutex_);
   unsigned worker_count() noexcept SOFTNDK_EXCLUDES(mutex_);
+  /// No item is queued or runs.
+  bool is_idle() noexcept SOFTNDK_EXCLUDES(mutex_);
 
   /// The work items of one driver or device object: how many are queued or running.
   struct ObjectPin : ListLink {

@@ -14,6 +14,7 @@
 #include "ntrt/registry_text.h"
 #include "runtime/runtime.h"
 #include "runtime/status_names.h"
+#include "sim/world.h"
 #include "softndk/softndk.h"
 
 using namespace softndk;
@@ -28,7 +29,9 @@ struct Process {
   runtime::SettingValues settings;
   runtime::Configuration configuration;
   Owned<net::World> world;
+  Owned<sim::World> simulation;  ///< set while softndk_run() simulates, and for ever after a run that was given up
   Owned<runtime::Runtime> running;
+  softndk_run_info last_run = {};
 };
 
 // Held while starting and stopping, which block: nothing of the kernel takes it but an automatic start.
@@ -45,13 +48,20 @@ int32_t start_locked(Process& self) {
   if (self.running != nullptr) return STATUS_INVALID_DEVICE_STATE;
   self.configuration = runtime::Configuration();
   self.settings.configure(self.configuration);
-  auto world = net::World::create(self.configuration.net);
-  if (!world) {
-    log(LogLevel::error, "the runtime cannot start: %s", io::to_string(world.error()));
-    return STATUS_INSUFFICIENT_RESOURCES;
+  if (self.configuration.simulation_seed && self.simulation == nullptr) {
+    log(LogLevel::error, "the runtime cannot start: the setting world asks for a simulation, which is softndk_run's");
+    return STATUS_INVALID_DEVICE_STATE;
   }
-  self.world = std::move(*world);
-  auto started = runtime::Runtime::start(self.world->view(), self.configuration);
+  if (self.simulation == nullptr) {
+    auto world = net::World::create(self.configuration.net);
+    if (!world) {
+      log(LogLevel::error, "the runtime cannot start: %s", io::to_string(world.error()));
+      return STATUS_INSUFFICIENT_RESOURCES;
+    }
+    self.world = std::move(*world);
+  }
+  const io::World world = self.simulation != nullptr ? self.simulation->view() : self.world->view();
+  auto started = runtime::Runtime::start(world, self.configuration);
   if (!started) {
     self.world = nullptr;
     log(LogLevel::error, "the runtime cannot start: %s", softndk_status_name(started.error()));
@@ -71,6 +81,55 @@ __attribute__((constructor)) void offer_automatic_start() {
   ntrt::set_automatic_start(start_automatically);
 }
 
+/// "lo" and the interfaces that the setting names; without any, the world's own.
+sim::Options simulation_options(const runtime::Configuration& configuration) {
+  sim::Options options;
+  options.steps_max = configuration.simulation_steps_max;
+  if (configuration.interfaces.empty()) return options;
+  options.interfaces.resize(1);
+  for (const auto& [index, address] : configuration.interfaces)
+    sim::add_address(options.interfaces, index, address);
+  return options;
+}
+
+/// The first fiber of a simulation.
+struct SimulatedBody {
+  void (*body)(void*);
+  void* context;
+  int32_t status = STATUS_SUCCESS;
+
+  void operator()() {
+    status = softndk_start();
+    if (!NT_SUCCESS(status)) return;
+    body(context);
+    if (softndk_is_running()) status = softndk_stop();
+  }
+};
+
+int32_t run_simulated(Process& self, const runtime::Configuration& configuration, SimulatedBody first) {
+  if (self.simulation != nullptr || self.running != nullptr) return STATUS_INVALID_DEVICE_STATE;
+  self.simulation = try_make<sim::World>(*configuration.simulation_seed, simulation_options(configuration));
+  if (self.simulation == nullptr) return STATUS_INSUFFICIENT_RESOURCES;
+  sim::World& world = *self.simulation;
+  const io::TimeNs began_ns = world.view().clock.now_ns();
+  const sim::Result result = world.run(first);
+  self.last_run = {world.seed(), world.trace_hash(), world.steps(), world.view().clock.now_ns() - began_ns,
+                   world.report().c_str()};
+  // What is in the middle of something stays so: neither the runtime nor the world can be taken down.
+  if (result == sim::Result::deadlock) return STATUS_POSSIBLE_DEADLOCK;
+  if (result == sim::Result::too_long) return STATUS_IO_TIMEOUT;
+  self.last_run.report = "";
+  self.simulation = nullptr;
+  return first.status;
+}
+
+/// Nothing runs yet: the host is asked directly, or a world that is never run.
+expected<Array<io::Interface>, io::IoError> interfaces_to_be(const runtime::Configuration& configuration) {
+  if (!configuration.simulation_seed) return net::interfaces();
+  sim::World world(*configuration.simulation_seed, simulation_options(configuration));
+  return world.view().network.interfaces();
+}
+
 /// Calls `visit(const io::Interface&)` for the adapters, or before a start for what would become adapters.
 template <class Visit>
 void for_each_usable(Process& self, Visit visit) noexcept {
@@ -79,12 +138,15 @@ void for_each_usable(Process& self, Visit visit) noexcept {
       visit(adapter.interface);
     return;
   }
-  const auto interfaces = net::interfaces();  // nothing runs yet: ask the host directly
+  runtime::Configuration configuration;
+  self.settings.configure(configuration);
+  auto interfaces = interfaces_to_be(configuration);
   if (!interfaces) log(LogLevel::error, "the host's interfaces: %s", io::to_string(interfaces.error()));
   if (!interfaces) return;
-  for (const io::Interface& interface : *interfaces) {
-    if (interface.up && !interface.addresses.empty()) visit(interface);
-  }
+  const auto mapped = configuration.interfaces.apply(*interfaces);
+  if (!mapped) return;
+  for (const io::Interface& interface : *mapped)
+    visit(interface);
 }
 
 }  // namespace
@@ -107,6 +169,25 @@ int32_t softndk_stop(void) {
   self.running = nullptr;
   self.world = nullptr;
   return STATUS_SUCCESS;
+}
+
+int32_t softndk_run(void (*body)(void* context), void* context) {
+  if (body == nullptr) return STATUS_INVALID_PARAMETER;
+  Process& self = process();
+  runtime::Configuration configuration;
+  {
+    std::lock_guard lock(g_mutex);
+    self.settings.configure(configuration);
+    self.last_run = {};
+  }
+  if (configuration.simulation_seed) return run_simulated(self, configuration, {body, context});
+  if (const int32_t status = softndk_start(); !NT_SUCCESS(status)) return status;
+  body(context);
+  return softndk_is_running() ? softndk_stop() : STATUS_SUCCESS;
+}
+
+void softndk_last_run(softndk_run_info* info) {
+  if (info != nullptr) *info = process().last_run;
 }
 
 int softndk_is_running(void) {

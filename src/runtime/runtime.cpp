@@ -40,10 +40,11 @@ NTSTATUS Runtime::bring_up(const Configuration& configuration) noexcept {
   }
   unsigned next_processor = 0;
   const unsigned processors = world_.executor.processor_count();
-  auto interfaces = world_.network.interfaces();
-  if (!interfaces) return STATUS_INSUFFICIENT_RESOURCES;
+  const auto found = world_.network.interfaces();
+  if (!found) return STATUS_INSUFFICIENT_RESOURCES;
+  auto interfaces = configuration.interfaces.apply(*found);
+  if (!interfaces) return interfaces.error();
   for (io::Interface& interface : *interfaces) {
-    if (!interface.up || interface.addresses.empty()) continue;
     rnic::DeviceOptions options;
     options.addresses = interface.addresses;
     options.first_processor = next_processor++ % processors;

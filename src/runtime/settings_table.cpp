@@ -59,6 +59,19 @@ bool parse_ports(std::string_view text, rnic::PortRange& to) {
   return true;
 }
 
+/// "linux" or "sim(SEED)".
+bool parse_world(std::string_view text, std::optional<std::uint64_t>& to) {
+  std::uint64_t seed = 0;
+  if (text == "linux") {
+    to.reset();
+    return true;
+  }
+  if (!text.starts_with("sim(") || !text.ends_with(')')) return false;
+  if (!parse_number(text.substr(4, text.size() - 5), 0, UINT64_MAX, seed)) return false;
+  to = seed;
+  return true;
+}
+
 template <class Choice>
 struct Named {
   std::string_view name;
@@ -105,6 +118,16 @@ constexpr Setting kTable[] = {
      [](Configuration& to, std::string_view value) {
        return parse_choice<bool>(value, {{"off", false}, {"passthrough", true}}, to.verifier);
      }},
+    {"world", "linux", "linux | sim(SEED)",
+     "where it all happens: this host, or a simulation that the seed determines (softndk_run, ndkrun --sim)",
+     [](Configuration& to, std::string_view value) { return parse_world(value, to.simulation_seed); }},
+    {"sim_steps", "5000000", "1..1000000000000", "after how many steps a simulation is given up",
+     [](Configuration& to, std::string_view value) {
+       return parse_into(value, 1, 1'000'000'000'000, to.simulation_steps_max);
+     }},
+    {"interfaces", "none", "none | INDEX=ADDRESS[,INDEX=ADDRESS...]",
+     "the interface that has the address is the adapter of that index; in a simulation: which interfaces there are",
+     [](Configuration& to, std::string_view value) { return to.interfaces.parse(value); }},
     {"log", "error", "error | warning | note | debug", "what is written to stderr",
      [](Configuration& to, std::string_view value) {
        return parse_choice<LogLevel>(value,
@@ -248,7 +271,7 @@ void SettingValues::read_file(const char* path) {
     log(LogLevel::error, "settings: %s, named by SOFTNDK_CONFIG, cannot be read", path);
     return;
   }
-  char line[512];
+  char line[1024];
   bool continues = false;  // the rest of a line that was longer than our room
   for (int number = 0; std::fgets(line, sizeof line, file.get()) != nullptr;) {
     const std::string_view read(line);

@@ -1,6 +1,7 @@
 #pragma once
 // The one table of settings: name, default, range, meaning, and what each does to the configuration of a start.
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string_view>
 
@@ -9,6 +10,7 @@
 #include "net/world.h"
 #include "provider/settings.h"
 #include "rnic/settings.h"
+#include "runtime/interface_map.h"
 
 namespace softndk::runtime {
 
@@ -23,6 +25,9 @@ struct Configuration {
   char registry_save[256] = "";   ///< where to write it when the runtime stops
   char path_map[256] = "";        ///< ntrt::PathMap::set
   char congestion[16] = "cubic";  ///< what net.same_host_congestion points to
+  InterfaceMap interfaces;
+  std::optional<std::uint64_t> simulation_seed;  ///< unset: Linux
+  std::uint64_t simulation_steps_max = 0;
 };
 
 struct Setting {
@@ -54,7 +59,7 @@ class SettingValues {
  private:
   void read_file(const char* path);
   void read_environment();
-  static constexpr std::size_t kBytesMax = 255;  // a path is the longest
+  static constexpr std::size_t kBytesMax = 511;  // a list of interfaces is the longest
   char values_[kCountMax][kBytesMax + 1] = {};
 };
 

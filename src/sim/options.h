@@ -34,6 +34,8 @@ struct Interface {
 /// "lo" (1: 127.0.0.1, ::1), "sim0" (2: 10.0.0.1, fd00::1) and "sim1" (3: 10.0.0.2, fd00::2), all up. The last two
 /// play two machines on one wire. Prefixes are /8 and /128 on loopback, else /24 and /64.
 std::vector<Interface> default_interfaces();
+/// Gives the interface of that index one more address; if there is none it appears, up, as "simINDEX".
+void add_address(std::vector<Interface>& to, std::uint32_t index, const Address& address);
 
 /// What a world is made of, and how unkind it is. The defaults hold only what every correct program must bear at any
 /// time: odd schedules, short reads and writes, spurious wakes. Losses and failures are asked for by name.

@@ -36,6 +36,20 @@ std::vector<Interface> default_interfaces() {
           make(3, "sim1", "10.0.0.2", "fd00::2")};
 }
 
+void add_address(std::vector<Interface>& to, std::uint32_t index, const Address& address) {
+  auto found = std::find_if(to.begin(), to.end(), [&](const Interface& each) { return each.index == index; });
+  if (found == to.end()) {
+    Interface fresh;
+    fresh.index = index;
+    const std::string name = "sim" + std::to_string(index);
+    name.copy(fresh.name, sizeof fresh.name - 1);
+    fresh.loopback = address.is_loopback();
+    fresh.up = true;
+    found = to.insert(to.end(), fresh);
+  }
+  found->addresses.push_back(address.with_port(0));
+}
+
 Ports::Hold::~Hold() {
   if (table_ != nullptr) table_->erase(entry_);
 }

@@ -1,0 +1,3 @@
+#pragma once
+#define TWO_FILES_NUMBER 42
+ULONG TwoFilesNumber(VOID);

@@ -1,0 +1,7 @@
+#include "PRECOMP.H"
+
+#include "part.c"
+
+ULONG TwoFilesNumber(VOID) {
+  return wait();
+}
