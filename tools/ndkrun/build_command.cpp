@@ -1,3 +1,5 @@
+#include <CLI/CLI.hpp>  // before the kernel's names
+
 #include "tools/ndkrun/build_command.h"
 
 #include <fmt/format.h>
@@ -89,8 +91,8 @@ class Build {
     words.insert(words.end(), package_.compile_flags.begin(), package_.compile_flags.end());
     if (cxx) {
       add({"-std=gnu++17"});
-      // min, max and the old annotations, as C has them, unless the C++ library would choke on them.
-      if (!plan_.uses_cxx_library.contains(source)) add({"-DSOFTNDK_KERNEL_CXX"});
+      // min, max and the old annotations, as C has them, are words that the C++ library would choke on.
+      if (plan_.uses_cxx_library.contains(source)) add({"-USOFTNDK_KERNEL_CXX"});
       if (is_c_source(source)) add({"-x", "c++", "-fpermissive"});
     } else {
       // A call of what is not declared is a mistake that the linker would find later and with less to say. A callback

@@ -3,10 +3,12 @@
 #include <string>
 #include <vector>
 
-#include <CLI/CLI.hpp>
-
 #include "tools/common/exit_code.h"
 #include "tools/ndkrun/source_tree.h"
+
+namespace CLI {
+class App;
+}
 
 namespace softndk::tools {
 

@@ -82,25 +82,19 @@ std::vector<MissingName> missing_names(const std::string& diagnostics) {
 
 Surface::Surface(const std::string& text) {
   std::istringstream lines(text);
-  std::vector<std::string> columns;
   for (std::string line; std::getline(lines, line);) {
     if (line.empty() || line.starts_with('#')) continue;
-    std::vector<std::string> fields;
-    std::istringstream stream(line);
-    for (std::string field; std::getline(stream, field, '\t');)
-      fields.push_back(field);
-    if (columns.empty()) {
-      columns = fields;
-      continue;
-    }
+    std::istringstream fields(line);
+    std::string name;
     Entry entry;
-    for (std::size_t i = 0; i < fields.size() && i < columns.size(); ++i) {
-      if (columns[i] == "name") entry.name = fields[i];
-      if (columns[i] == "tier") entry.tier = fields[i];
-      if (columns[i] == "header") entry.header = fields[i];
-      if (columns[i] == "status") entry.status = fields[i];
-    }
-    if (!entry.name.empty()) entries_.emplace(entry.name, entry);
+    std::getline(fields, name, '\t');
+    std::getline(fields, entry.tier, '\t');
+    std::getline(fields, entry.header, '\t');
+    std::string what, provided;
+    std::getline(fields, what, '\t');
+    std::getline(fields, provided, '\t');
+    entry.provided = provided == "yes";
+    entries_.emplace(name, entry);
   }
 }
 
@@ -150,15 +144,14 @@ std::optional<std::string> Hints::about(const MissingName& missing) const {
     return fmt::format("<{}> is neither under the directory nor one of the headers that SoftNDK provides", name);
   }
   const Surface::Entry* entry = surface_.find(name);
-  const std::string header = header_of(name);
-  if (!header.empty() && missing.kind == MissingName::Kind::symbol)
-    return fmt::format("{} is declared in <{}>, but SoftNDK does not implement it yet{}", name, header,
-                       entry == nullptr ? "" : " (tier " + entry->tier + ")");
+  if (entry != nullptr && !entry->provided)
+    return fmt::format("{} is a tier {} name of the Windows kernel, of <{}>; SoftNDK does not provide it", name,
+                       entry->tier, entry->header);
+  const std::string header = entry != nullptr ? entry->header : header_of(name);
   if (!header.empty() && missing.kind == MissingName::Kind::identifier)
     return fmt::format("{} is in <{}>: nothing that is included here leads to it", name, header);
-  if (entry != nullptr)
-    return fmt::format("{} is a tier {} name of the Windows kernel ({}); SoftNDK does not provide it", name,
-                       entry->tier, entry->header.empty() ? "header unknown" : "<" + entry->header + ">");
+  if (!header.empty() && missing.kind == MissingName::Kind::symbol)
+    return fmt::format("{} is declared in <{}>, but the library does not have it", name, header);
   if (missing.kind != MissingName::Kind::member && looks_like_kernel(name))
     return fmt::format("{} looks like a name of the Windows kernel; SoftNDK does not provide it (no tier)", name);
   return std::nullopt;

@@ -26,12 +26,11 @@ std::vector<MissingName> missing_names(const std::string& diagnostics);
 class Surface {
  public:
   struct Entry {
-    std::string name;
     std::string tier;
     std::string header;
-    std::string status;
+    bool provided = false;
   };
-  /// Tab-separated with a line of column names; '#' begins a comment line.
+  /// Tab-separated: name, tier, header, what it is, whether we have it; '#' begins a comment line.
   explicit Surface(const std::string& text);
   const Entry* find(const std::string& name) const;
 

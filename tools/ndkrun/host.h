@@ -1,11 +1,11 @@
 #pragma once
 // One run of some drivers in this process: DriverEntry of each, until the end, DriverUnload of each in reverse.
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
 
-#include <CLI/CLI.hpp>  // before the kernel's names
 #include <nlohmann/json.hpp>
 
 #include "tools/ndkrun/driver_module.h"

@@ -1,5 +1,6 @@
 // ndkrun: compiles a Windows NDK driver's sources as they are, and runs what comes of it.
 #include <softndk/softndk.h>
+#include <CLI/CLI.hpp>  // before the kernel's names
 
 #include "tools/ndkrun/build_command.h"
 #include "tools/ndkrun/run_command.h"

@@ -28,9 +28,9 @@ Result<void> apply_settings(const RunOptions& options, std::optional<std::uint64
   for (const auto& [name, value] : *settings) {
     const NTSTATUS status = softndk_set(name.c_str(), value.c_str());
     if (status >= 0) continue;
-    Failure failure = test_failure(fmt::format("{} = {}: {}", name, value,
-                                               status == STATUS_NOT_FOUND ? "there is no such setting"
-                                                                          : "not in the setting's range"));
+    Failure failure = test_failure(
+        fmt::format("{} = {}: {}", name, value,
+                    status == STATUS_NOT_FOUND ? "there is no such setting" : "not in the setting's range"));
     failure.exit_code = ExitCode::usage;
     return tl::unexpected(failure);
   }
@@ -61,8 +61,8 @@ class Runs {
       const std::uint64_t seed = first + i;
       if (const auto code = in_child(seed); code) return *code;
     }
-    const std::string what = options_.simulated ? fmt::format("seeds {}..{}", first, first + count - 1)
-                                                : fmt::format("{} runs", count);
+    const std::string what =
+        options_.simulated ? fmt::format("seeds {}..{}", first, first + count - 1) : fmt::format("{} runs", count);
     printer_.line(fmt::format("ndkrun: {}: all clean", what));
     nlohmann::ordered_json document = head();
     document["runs"] = count;

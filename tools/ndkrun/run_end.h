@@ -47,8 +47,8 @@ class RunEnd {
   std::atomic<unsigned> dones_{0};
   KEVENT ended_;
   unsigned idle_looks_ = 0;  // in a row at which nothing was under way
-  std::mutex mutex_;  // never held across a kernel call
-  std::string line_;  // what was printed of the line that has not ended
+  std::mutex mutex_;         // never held across a kernel call
+  std::string line_;         // what was printed of the line that has not ended
 };
 
 }  // namespace softndk::tools

@@ -1,3 +1,5 @@
+#include <CLI/CLI.hpp>  // before the kernel's names
+
 #include "tools/ndkrun/run_options.h"
 
 #include <fmt/format.h>
@@ -25,8 +27,9 @@ Failure usage(std::string reason) {
 }
 
 std::string quoted(const std::string& word) {
-  const bool plain = !word.empty() && word.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                                                             "0123456789_-+=./,:@%") == std::string::npos;
+  const bool plain = !word.empty() && word.find_first_not_of(
+                                          "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                          "0123456789_-+=./,:@%") == std::string::npos;
   if (plain) return word;
   std::string text = "'";
   for (const char letter : word)
@@ -97,7 +100,8 @@ Result<std::vector<std::pair<std::string, std::string>>> settings_for(const RunO
   if (!options.order.empty()) settings.emplace_back("order", with_seed(options.order, "permuted"));
   if (!options.verifier.empty()) settings.emplace_back("verifier", options.verifier);
   if (!options.registry.empty()) settings.emplace_back("registry", options.registry);
-  if (!options.interfaces.empty()) settings.emplace_back("interfaces", fmt::format("{}", fmt::join(options.interfaces, ",")));
+  if (!options.interfaces.empty())
+    settings.emplace_back("interfaces", fmt::format("{}", fmt::join(options.interfaces, ",")));
   if (options.simulated) settings.emplace_back("world", fmt::format("sim({})", seed.value_or(1)));
   for (const std::string& text : options.settings) {
     const std::size_t equals = text.find('=');

@@ -5,9 +5,11 @@
 #include <string>
 #include <vector>
 
-#include <CLI/CLI.hpp>
-
 #include "tools/common/failure.h"
+
+namespace CLI {
+class App;
+}
 
 namespace softndk::tools {
 

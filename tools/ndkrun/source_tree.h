@@ -23,8 +23,8 @@ struct SourceChoice {
 };
 
 /// A .vcxproj whose ConfigurationType is Driver, with the projects that it refers to, or a `sources` file of the old
-/// build utility says which sources are the driver. Without one all .c, .cc, .cpp and .cxx files are, but for those that
-/// another one includes. Failures: usage, when there is nothing to compile or more than one driver.
+/// build utility says which sources are the driver. Without one all .c, .cc, .cpp and .cxx files are, but for those
+/// that another one includes. Failures: usage, when there is nothing to compile or more than one driver.
 Result<SourceTree> find_sources(const std::filesystem::path& root, const SourceChoice& choice);
 
 bool is_c_source(const std::filesystem::path& path);
