@@ -63,14 +63,16 @@ class RecordRing {
   // Consumer.
 
   Position published() const noexcept { return published_.load(); }
-  /// The record at `at`, which is moved past padding; null if `at` has reached `end`.
+  /// The record at `at`, which is moved past padding; null if `at` has then reached `end`.
   template <class Record>
   Record* record_at(Position& at, Position end) const noexcept {
     if (at == end) return nullptr;
     const Header* header = header_at(at);
     if (header->padding != 0) {
-      at += header->bytes;  // padding is published together with the record behind it
-      header = header_at(at);
+      // Padding is published together with the record behind it. But `end` may be a consumer's own cursor, which was
+      // moved past the padding when it looked at that record, and left it for later.
+      at += header->bytes;
+      if (at == end) return nullptr;
     }
     return reinterpret_cast<Record*>(memory_.data() + (at & mask_));
   }
