@@ -80,6 +80,12 @@ class QpSink {
   ~QpSink() = default;
 };
 
+/// How many requests have been posted and have no completion yet; for reports, so it may be a moment old.
+struct QpUse {
+  std::uint64_t initiator_requests = 0;
+  std::uint64_t receives = 0;
+};
+
 class QueuePair {
  public:
   virtual ~QueuePair() = default;
@@ -95,6 +101,8 @@ class QueuePair {
   virtual void flush() noexcept = 0;
   /// Called once, when no connection is bound to it any more.
   virtual void close() noexcept = 0;
+  /// Any thread.
+  virtual QpUse use() const noexcept { return {}; }
 };
 
 }  // namespace softndk::rdma

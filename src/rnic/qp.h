@@ -24,6 +24,9 @@ class Qp final : public rdma::QueuePair {
   void flush() noexcept override;
   void start_deferred() noexcept override { transmitter_.kick(); }
   void close() noexcept override;
+  rdma::QpUse use() const noexcept override {
+    return {transmitter_.queue().outstanding(), receiver_.queue().outstanding()};
+  }
 
   // For the connection.
 

@@ -62,6 +62,7 @@ class Receiver final : public iwarp::RxTarget {
   void detach() noexcept { command(kDetach); }
 
   ReceiveQueue& queue() { return queue_; }
+  const ReceiveQueue& queue() const { return queue_; }
   /// On the connection's processor thread, after the event that announces it.
   const PeerReport& report() const { return report_; }
   /// Nothing of it runs or is about to run.

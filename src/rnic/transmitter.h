@@ -77,6 +77,7 @@ class Transmitter final : private RevokeWaiter {
   }
 
   SendQueue& queue() { return queue_; }
+  const SendQueue& queue() const { return queue_; }
   /// Nothing of it runs or is about to run.
   bool is_idle() const { return !ownership_.is_owned() && !owner_task_.is_queued() && wakers_.load() == 0; }
 

@@ -49,7 +49,7 @@ expected<void, PostError> SendQueue::push(const rdma::SendWork& work) noexcept {
   if (work.operation == Operation::read && read_limit_.load(std::memory_order_relaxed) == 0)
     return unexpected(PostError::no_read_limit);
   // acquire: partner of retired_one().
-  if (posted_ - retired_.load(std::memory_order_acquire) >= depth_) return unexpected(PostError::queue_full);
+  if (outstanding() >= depth_) return unexpected(PostError::queue_full);
   PageList* list = nullptr;
   if (work.operation == Operation::fast_register) {
     const auto taken = static_cast<FastRegion*>(work.fast_region->region)->take_list(*work.fast_region);
@@ -101,7 +101,7 @@ expected<void, PostError> SendQueue::push(const rdma::SendWork& work) noexcept {
   } else if (!work.sges.empty()) {
     std::memcpy(record->sges().data(), work.sges.data(), tail);
   }
-  ++posted_;
+  posted_.store(posted_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   ring_.publish();
   return {};
 }
@@ -117,7 +117,7 @@ expected<void, PostError> ReceiveQueue::push(const rdma::ReceiveWork& work) noex
   std::uint32_t length_bytes = 0;
   if (work.sges.size() > sge_max_) return unexpected(PostError::too_many_sges);
   if (!sum_lengths(work.sges, message_max_, length_bytes)) return unexpected(PostError::too_long);
-  if (posted_ - retired_.load(std::memory_order_acquire) >= depth_)  // partner: retire_front()
+  if (outstanding() >= depth_)  // partner: retire_front()
     return unexpected(PostError::queue_full);
   const std::size_t tail = work.sges.size() * sizeof(rdma::Sge);
   void* room = ring_.reserve(sizeof(ReceiveRecord) + tail);
@@ -129,7 +129,7 @@ expected<void, PostError> ReceiveQueue::push(const rdma::ReceiveWork& work) noex
   record->length_bytes = length_bytes;
   record->context = work.context;
   if (tail != 0) std::memcpy(record->sges().data(), work.sges.data(), tail);
-  ++posted_;
+  posted_.store(posted_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   ring_.publish();
   return {};
 }

@@ -67,6 +67,13 @@ static_assert(sizeof(SendRecord) % alignof(MemoryRecord) == 0);
 static_assert(alignof(SendRecord) <= RecordRing::kAlignment && sizeof(SendRecord) % alignof(rdma::Sge) == 0);
 static_assert(alignof(ReceiveRecord) <= RecordRing::kAlignment && sizeof(ReceiveRecord) % alignof(rdma::Sge) == 0);
 
+/// `retired` is read first: so the difference is never below zero.
+inline std::uint64_t outstanding_of(const std::atomic<std::uint64_t>& posted,
+                                    const std::atomic<std::uint64_t>& retired) noexcept {
+  const std::uint64_t over = retired.load(std::memory_order_acquire);
+  return posted.load(std::memory_order_relaxed) - over;
+}
+
 /// The initiator queue: the poster pushes, the owner of the transmit side starts, finishes and retires.
 class SendQueue {
  public:
@@ -77,6 +84,8 @@ class SendQueue {
   expected<void, rdma::PostError> push(const rdma::SendWork& work) noexcept SOFTNDK_REQUIRES(poster);
 
   RecordRing& ring() { return ring_; }
+  /// Posted and not retired. Any thread; a moment old.
+  std::uint64_t outstanding() const noexcept { return outstanding_of(posted_, retired_); }
   /// The owner has placed the completion of one request (or silently finished it): its place is free (R-WR-13).
   void retired_one() noexcept {
     interleave_point();
@@ -93,7 +102,7 @@ class SendQueue {
   std::uint32_t inline_max_ = 0;
   std::uint32_t message_max_ = 0;
   std::atomic<std::uint32_t> read_limit_{0};
-  std::uint64_t posted_ SOFTNDK_GUARDED_BY(poster) = 0;
+  std::atomic<std::uint64_t> posted_{0};  ///< written by the poster only
   alignas(64) std::atomic<std::uint64_t> retired_{0};
 };
 
@@ -114,6 +123,9 @@ class ReceiveQueue {
   [[nodiscard]] bool reserve_memory(const rdma::QpParameters& parameters, const rdma::DeviceCaps& caps) noexcept;
   expected<void, rdma::PostError> push(const rdma::ReceiveWork& work) noexcept SOFTNDK_REQUIRES(poster);
 
+  /// Of a queue of its own. Any thread; a moment old.
+  std::uint64_t outstanding() const noexcept { return outstanding_of(posted_, retired_); }
+
   // The owner's side. A record that was taken stays where it is until retire_front().
 
   /// The next receive; of a shared queue it is this queue pair's from here on. Null: there is none, and a shared queue
@@ -132,8 +144,8 @@ class ReceiveQueue {
   std::uint32_t depth_ = 0;
   std::uint32_t sge_max_ = 0;
   std::uint32_t message_max_ = 0;
-  std::uint64_t posted_ SOFTNDK_GUARDED_BY(poster) = 0;
-  RecordRing::Position taken_ = 0;  // owner only
+  std::atomic<std::uint64_t> posted_{0};  ///< written by the poster only
+  RecordRing::Position taken_ = 0;        // owner only
   alignas(64) std::atomic<std::uint64_t> retired_{0};
 
   ReceiveRecord* shared_front() noexcept;
