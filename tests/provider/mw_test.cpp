@@ -89,8 +89,10 @@ TEST(R_CLS_07, TheRegionsCloseWaitsForTheCloseCallbackOfAWindowBoundToIt) {
           EXPECT_EQ(region.calls, 0);
         }
       };
-      EXPECT_EQ(it.close_window(window), STATUS_PENDING);
-      window.wait();
+      const NTSTATUS closed = it.close_window(window);
+      // Inline where the policy says so and the device was through with the window before the call could return.
+      EXPECT_TRUE(closed == STATUS_PENDING || (closed == STATUS_SUCCESS && mode == CompletionMode::inlined));
+      if (closed == STATUS_PENDING) window.wait();
       region.wait();
     });
   }
