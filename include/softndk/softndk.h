@@ -152,6 +152,34 @@ SOFTNDK_EXPORT int32_t softndk_oid_query(uint32_t interface_index, uint32_t oid,
 SOFTNDK_EXPORT int32_t softndk_oid_set(uint32_t interface_index, uint32_t oid, const void* buffer, uint32_t length,
                                        uint32_t* bytes);
 
+/* ---- what lives: for reports; both functions may be called at any time, also while softndk_stop() waits */
+
+typedef struct softndk_object {
+  uint64_t id;               /* never used again in this process */
+  uint64_t parent;           /* the object it belongs to; 0: none */
+  uint32_t depth;            /* 0: an adapter */
+  uint32_t interface_index;  /* of its adapter */
+  const char* type;          /* "adapter", "pd", "cq", "qp", "mr", "mw", "srq", "connector", "listener", "shared endpoint",
+                                "lam"; "request": a call on its parent that has not completed yet */
+  const void* object;        /* what the consumer holds; NULL for a request */
+  const char* state;         /* in words */
+  const char* local;         /* "10.0.0.1:445", or "" */
+  const char* peer;
+  uint64_t age_ns;           /* since it was created, or the request was made */
+  const char* driver;        /* whose code created it; "" if that is not known */
+  const void* created_by;    /* the code address that called; NULL for what nobody called for, and requests */
+  const void* const* stack;  /* return addresses, innermost first; NULL unless the setting object_stacks is on */
+  uint32_t stack_frames;
+} softndk_object;
+/** Parents come before their children. `object` and its texts are valid during the call; no lock is held. */
+typedef void (*softndk_object_visitor)(void* context, const softndk_object* object);
+/** Visits what lives; the visitor may be called again before this returns only by itself. Returns how many objects. */
+SOFTNDK_EXPORT size_t softndk_visit_objects(softndk_object_visitor visit, void* context);
+/** Prints them as a tree of lines, with their stacks; returns how many objects live (requests do not count). */
+SOFTNDK_EXPORT size_t softndk_report_objects(int fd);
+/** "driver_start+0x12 (driver.so)" of a code address; `text` is always terminated. */
+SOFTNDK_EXPORT void softndk_describe_address(const void* address, char* text, size_t bytes);
+
 /** "STATUS_CONNECTION_REFUSED", or "0x........" for a value without a name. Valid until the thread's next call. */
 SOFTNDK_EXPORT const char* softndk_status_name(int32_t status);
 

@@ -78,6 +78,11 @@ void describe_code_address(const void* address, char* to, std::size_t size_bytes
   }
 }
 
+const void* code_module(const void* address) noexcept {
+  Dl_info found{};
+  return address != nullptr && dladdr(address, &found) != 0 ? found.dli_fbase : nullptr;
+}
+
 void bug_check(BugCode code, const char* format, ...) noexcept {
   char text[768];
   va_list arguments;

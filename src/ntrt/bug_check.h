@@ -44,5 +44,7 @@ void set_assertions_fatal(bool fatal) noexcept;
 
 /// "name+0x12 (module)" of a code address, for reports; `to` is always terminated.
 void describe_code_address(const void* address, char* to, std::size_t size_bytes) noexcept;
+/// Where the program or shared library that holds this code begins; null if none does.
+const void* code_module(const void* address) noexcept;
 
 }  // namespace softndk::ntrt

@@ -4,7 +4,10 @@
 #include <cstring>
 
 #include "base/alloc.h"
+#include "base/intrusive_list.h"
 #include "base/log.h"
+#include "base/thread_safety.h"
+#include "ntrt/bug_check.h"
 #include "ntrt/irql.h"
 #include "ntrt/kernel.h"
 #include "ntrt/ndis.h"
@@ -38,13 +41,43 @@ UNICODE_STRING join(WCHAR (&to)[kPathMax], const char* prefix, const char* name)
 
 }  // namespace
 
-struct Driver {
+struct Driver : ListLink {
   DRIVER_OBJECT object = {};
   char name[kNameMax + 1] = "";
   WCHAR object_name[kPathMax];
   WCHAR registry_path_text[kPathMax];
   UNICODE_STRING registry_path;
 };
+
+namespace {
+/// In the order of loading; a driver is in it from before its DriverEntry to after its DriverUnload.
+struct LoadedDrivers {
+  Mutex mutex;
+  IntrusiveList<Driver> list SOFTNDK_GUARDED_BY(mutex);
+};
+constinit LoadedDrivers g_drivers;
+
+void remember(Driver& driver) noexcept {
+  MutexLock lock(g_drivers.mutex);
+  g_drivers.list.push_back(driver);
+}
+void forget(Driver& driver) noexcept {
+  MutexLock lock(g_drivers.mutex);
+  IntrusiveList<Driver>::remove(driver);
+}
+}  // namespace
+
+DriverName::DriverName(const void* code) noexcept {
+  const void* const module = code_module(code);
+  if (module == nullptr) return;
+  MutexLock lock(g_drivers.mutex);
+  for (Driver* driver = g_drivers.list.back(); driver != nullptr; driver = g_drivers.list.before(*driver)) {
+    if (code_module(reinterpret_cast<const void*>(driver->object.DriverInit)) != module) continue;
+    static_assert(sizeof text == sizeof driver->name);
+    std::memcpy(text, driver->name, sizeof text);
+    return;
+  }
+}
 
 DRIVER_OBJECT* DriverHandle::object() const noexcept {
   return driver_ == nullptr ? nullptr : &driver_->object;
@@ -76,11 +109,13 @@ expected<DriverHandle, NTSTATUS> load_driver(PDRIVER_INITIALIZE entry, const cha
     status = registry.open(nullptr, text_of(driver->registry_path), Registry::Missing::create_all, service);
   }
   if (!NT_SUCCESS(status)) return unexpected(status);
+  remember(*driver);
   {
     IrqlScope scope(kPassiveLevel, "DriverEntry", reinterpret_cast<const void*>(entry));
     status = entry(&object, &driver->registry_path);
   }
   if (!NT_SUCCESS(status)) {
+    forget(*driver);
     ndis_driver_unloaded(&object);
     log(LogLevel::note, "driver %s: DriverEntry failed with 0x%08x", driver->name, static_cast<unsigned>(status));
     return unexpected(status);
@@ -97,6 +132,7 @@ void unload_driver(DriverHandle handle) noexcept {
   } else {
     log(LogLevel::warning, "driver %s has no DriverUnload: on Windows it would stay for ever", driver->name);
   }
+  forget(*driver);
   ndis_driver_unloaded(&driver->object);
 }
 

@@ -33,4 +33,11 @@ class DriverHandle {
 /// named in a warning: miniport registrations and adapters of NDIS.
 void unload_driver(DriverHandle driver) noexcept;
 
+/// The name of the driver that this code belongs to: the one loaded last of those whose DriverEntry is in the same
+/// program or shared library. Empty if there is none.
+struct DriverName {
+  explicit DriverName(const void* code) noexcept;
+  char text[64] = "";
+};
+
 }  // namespace softndk::ntrt

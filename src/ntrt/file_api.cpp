@@ -180,8 +180,8 @@ NTSTATUS finish(PIO_STATUS_BLOCK to, NTSTATUS status, ULONG_PTR information = 0)
 }
 
 /// Where a transfer begins, from the caller's ByteOffset. False: it has to name a place and does not.
-bool place_of(FileObject& file, const LARGE_INTEGER* offset, bool writes,
-              std::uint64_t& place) SOFTNDK_REQUIRES(file.mutex) {
+bool place_of(FileObject& file, const LARGE_INTEGER* offset, bool writes, std::uint64_t& place)
+    SOFTNDK_REQUIRES(file.mutex) {
   const bool special = offset != nullptr && offset->HighPart == -1;
   const bool at_end = writes && (file.appends || (special && offset->LowPart == FILE_WRITE_TO_END_OF_FILE));
   if (at_end) {

@@ -1,6 +1,6 @@
 #pragma once
-// The host's files, by system call number: a driver may define open, read or write for itself, and its definitions would
-// win over libc's for our calls, too. Failures come as the NTSTATUS that Windows has for them.
+// The host's files, by system call number: a driver may define open, read or write for itself, and its definitions
+// would win over libc's for our calls, too. Failures come as the NTSTATUS that Windows has for them.
 #include <cstdint>
 #include <span>
 

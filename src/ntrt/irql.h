@@ -23,6 +23,7 @@ enum class Slot : unsigned {
   critical_regions,  ///< depth of KeEnterCriticalRegion
   held_lock_first,   ///< addresses of the spin locks held, the first few of them
   held_lock_last = held_lock_first + 3,
+  announced_origin,  ///< of the next create, if a layer above the provider announced one (call_stack.h)
   first_free,
 };
 inline std::uintptr_t& local(Slot slot) noexcept {

@@ -1,12 +1,15 @@
 set(NTRT_KE_SOURCES
   wait_queue.cpp
   bug_check.cpp
+  call_stack.cpp
   deferred.cpp
   dispatcher.cpp
   dpc.cpp
   irql.cpp
   kernel.cpp
   object.cpp
+  object_report.cpp
+  object_tree.cpp
   processor_topology.cpp
   rundown.cpp
   spin_lock.cpp

@@ -24,7 +24,7 @@ struct RegistryValue : ListLink {
 struct RegistryKey : ListLink {
   RegistryKey* parent = nullptr;
   Array<WCHAR> name;
-  IntrusiveList<RegistryKey> keys;      // in order of creation, as are the values
+  IntrusiveList<RegistryKey> keys;  // in order of creation, as are the values
   IntrusiveList<RegistryValue> values;
   std::uint64_t written_100ns = 0;
   bool deleted = false;
@@ -49,12 +49,12 @@ class Registry {
     create_all,   ///< each part is
   };
   /// `path` is absolute ("\Registry\...") where `from` is null, and relative without a leading backslash otherwise.
-  NTSTATUS open(RegistryKey* from, Text16 path, Missing missing, RegistryKey*& key,
-                bool* created = nullptr) noexcept SOFTNDK_REQUIRES(mutex);
+  NTSTATUS open(RegistryKey* from, Text16 path, Missing missing, RegistryKey*& key, bool* created = nullptr) noexcept
+      SOFTNDK_REQUIRES(mutex);
   /// Null: no such value.
   RegistryValue* find_value(RegistryKey& key, Text16 name) noexcept SOFTNDK_REQUIRES(mutex);
-  NTSTATUS set_value(RegistryKey& key, Text16 name, ULONG type,
-                     std::span<const UCHAR> data) noexcept SOFTNDK_REQUIRES(mutex);
+  NTSTATUS set_value(RegistryKey& key, Text16 name, ULONG type, std::span<const UCHAR> data) noexcept
+      SOFTNDK_REQUIRES(mutex);
   NTSTATUS delete_value(RegistryKey& key, Text16 name) noexcept SOFTNDK_REQUIRES(mutex);
   /// STATUS_CANNOT_DELETE while it has subkeys; a root cannot be deleted either.
   NTSTATUS delete_key(RegistryKey& key) noexcept SOFTNDK_REQUIRES(mutex);

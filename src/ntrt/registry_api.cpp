@@ -239,8 +239,7 @@ NTSTATUS ZwDeleteValueKey(HANDLE handle, PUNICODE_STRING name) noexcept {
 
 NTSTATUS ZwDeleteKey(HANDLE handle) noexcept {
   check_irql(EntryPoint::ZwCreateKey);
-  return with_key(handle,
-                  [](RegistryKey& key) SOFTNDK_NO_ANALYSIS { return kernel().registry().delete_key(key); });
+  return with_key(handle, [](RegistryKey& key) SOFTNDK_NO_ANALYSIS { return kernel().registry().delete_key(key); });
 }
 
 NTSTATUS ZwEnumerateValueKey(HANDLE handle, ULONG index, KEY_VALUE_INFORMATION_CLASS kind, PVOID to, ULONG room,

@@ -238,7 +238,7 @@ bool to_utf16(std::span<const char> bytes, Array<WCHAR>& to) {
 /// A line that ends in a backslash goes on in the next; `joined` holds it then.
 bool take_line(Text16& text, Array<WCHAR>& joined, Text16& line, unsigned& lines) {
   joined = Array<WCHAR>();
-  for (lines = 0;; ) {
+  for (lines = 0;;) {
     const std::size_t end = text.find(u'\n');
     line = text.substr(0, end);
     text = end == Text16::npos ? Text16() : text.substr(end + 1);

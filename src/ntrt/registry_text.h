@@ -11,8 +11,8 @@ namespace softndk::ntrt {
 /// out; STATUS_DATA_ERROR then. STATUS_OBJECT_NAME_NOT_FOUND and others when the file cannot be read.
 NTSTATUS registry_load(Registry& registry, const char* path) noexcept SOFTNDK_EXCLUDES(registry.mutex);
 /// The same from memory; `name` is what log lines call it.
-NTSTATUS registry_parse(Registry& registry, std::span<const char> bytes,
-                        const char* name) noexcept SOFTNDK_EXCLUDES(registry.mutex);
+NTSTATUS registry_parse(Registry& registry, std::span<const char> bytes, const char* name) noexcept
+    SOFTNDK_EXCLUDES(registry.mutex);
 /// Writes everything that holds a value, or is empty, so that registry_load makes the same registry of it.
 NTSTATUS registry_save(Registry& registry, const char* path) noexcept SOFTNDK_EXCLUDES(registry.mutex);
 

@@ -8,9 +8,9 @@ namespace {
 constexpr char32_t kReplacement = 0xFFFD;
 
 struct Lead {
-  unsigned trail;    // bytes that follow
-  unsigned bits;     // of the lead byte that count
-  char32_t smallest; // what needs this many bytes
+  unsigned trail;     // bytes that follow
+  unsigned bits;      // of the lead byte that count
+  char32_t smallest;  // what needs this many bytes
 };
 
 Lead lead_of(unsigned char byte) {
@@ -86,7 +86,7 @@ WCHAR upcase(WCHAR unit) noexcept {
   const auto minus = [unit](int by) { return static_cast<WCHAR>(unit - by); };
   if (unit >= u'a' && unit <= u'z') return minus(32);
   if (unit < 0xE0) return unit;
-  if (unit <= 0xFE) return unit == 0xF7 ? unit : minus(32);               // Latin-1
+  if (unit <= 0xFE) return unit == 0xF7 ? unit : minus(32);  // Latin-1
   if (unit == 0xFF) return 0x178;
   if (unit >= 0x100 && unit <= 0x137) return unit == 0x131 ? unit : static_cast<WCHAR>(unit & ~1);  // Latin Extended-A,
   if (unit >= 0x139 && unit <= 0x148) return (unit & 1) != 0 ? unit : minus(1);                     // in pairs

@@ -2,6 +2,7 @@
 #include "base/log.h"
 #include "ntrt/irql.h"
 #include "ntrt/ndis.h"
+#include "ntrt/object_tree.h"
 #include "ntrt/wsk_client.h"
 
 namespace softndk::ntrt {
@@ -26,6 +27,7 @@ void end_open(WskClient& client, WskInstance* instance) {
 
 NTSTATUS open_instance(WskInstance& instance) {
   NDK_ADAPTER* inner = nullptr;
+  const AnnouncedOrigin origin({instance.opened_by, nullptr});
   const NTSTATUS status = ndis_open_ndk_adapter(instance.index, instance.version, &inner);
   if (!NT_SUCCESS(status)) return status;
   NDK_ADAPTER* outer = inner;
@@ -35,6 +37,7 @@ NTSTATUS open_instance(WskInstance& instance) {
     ndis_close_ndk_adapter(inner);
     return STATUS_INSUFFICIENT_RESOURCES;
   }
+  if (outer != inner) set_consumer_object(inner, outer);
   instance.inner = inner;
   instance.outer = outer;
   return STATUS_SUCCESS;

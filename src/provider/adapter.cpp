@@ -13,6 +13,12 @@ const ObjectType Adapter::kType = {
     .begin_close = [](Object&) noexcept { SOFTNDK_UNREACHABLE(); },  // R-NDIS-01
     .retire = Adapter::retire,
     .destroy = [](Object&) noexcept { SOFTNDK_UNREACHABLE(); },
+    .describe =
+        [](const Object& object, ntrt::NodeText& to) noexcept {
+          const auto& self = static_cast<const Adapter&>(object);
+          to.interface_index = self.miniport().interface_index();
+          to.add(", interface %u, NDK %u.%u", to.interface_index, self.version().Major, self.version().Minor);
+        },
 };
 
 Adapter::Adapter(MiniportAdapter& miniport, NDK_VERSION version) noexcept
@@ -27,6 +33,7 @@ Adapter::Adapter(MiniportAdapter& miniport, NDK_VERSION version) noexcept
 expected<Adapter*, NTSTATUS> Adapter::open(MiniportAdapter& miniport, NDK_VERSION version) noexcept {
   Owned<Adapter> adapter = try_make<Adapter>(miniport, version);
   if (adapter == nullptr) return unexpected(STATUS_INSUFFICIENT_RESOURCES);
+  adapter->publish(ntrt::take_origin(nullptr));
   return adapter.release();
 }
 
@@ -41,6 +48,7 @@ void Adapter::close_and_wait() noexcept {
   release(RefReason::consumer);
   unreferenced_.wait();
   lams_.release_all();
+  node().remove();
   Owned<Adapter> gone(this);
 }
 
@@ -57,6 +65,10 @@ Completions& completions_of(Adapter& adapter) noexcept {
 }
 Completions& completions_of(Object& object) noexcept {
   return completions_of(object.adapter());
+}
+
+void publish(NDK_OBJECT_HEADER& header, const ntrt::CallOrigin& origin) noexcept {
+  Object::from(header).publish(origin);
 }
 
 }  // namespace softndk::provider

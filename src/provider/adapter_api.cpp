@@ -80,6 +80,7 @@ NTSTATUS build_lam(NDK_ADAPTER* adapter, MDL* mdl, SIZE_T length_bytes, NDK_FN_R
                    PVOID context, NDK_LOGICAL_ADDRESS_MAPPING* lam, ULONG* lam_bytes,
                    ULONG* first_byte_offset) noexcept {
   enter("NdkBuildLAM");
+  const ntrt::CallOrigin origin = ntrt::take_origin(__builtin_return_address(0));
   Adapter& self = ours(adapter);
   if (lam_bytes == nullptr || first_byte_offset == nullptr) return STATUS_INVALID_PARAMETER;
   const auto measure = ntrt::measure_mdl_chain(mdl, length_bytes);
@@ -93,7 +94,9 @@ NTSTATUS build_lam(NDK_ADAPTER* adapter, MDL* mdl, SIZE_T length_bytes, NDK_FN_R
   }
   if (lam == nullptr) return STATUS_INVALID_PARAMETER;
   const auto build = [&] {
-    return self.lams().build(self.device(), mdl, length_bytes, *lam, *lam_bytes, *first_byte_offset);
+    const NTSTATUS built = self.lams().build(self.device(), mdl, length_bytes, *lam, *lam_bytes, *first_byte_offset);
+    if (NT_SUCCESS(built)) Lams::publish(*lam, self.node(), origin);
+    return built;
   };
   if (completion == nullptr) return build();  // R-LAM-10
   return request(self, CompletionKind::local_request, completion, context, build);

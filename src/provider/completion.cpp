@@ -161,11 +161,13 @@ CreateRecord::CreateRecord(const CreateCall& call) noexcept : Delivery(call_back
   for (Object* antecedent : call_.antecedents) {
     if (antecedent != nullptr) antecedent->add_ref(RefReason::request);
   }
+  node_.begin(call.parent, pending_calls::kCreate, call.context);
 }
 
 void CreateRecord::settle(NTSTATUS status, NDK_OBJECT_HEADER* object) noexcept {
   status_ = status;
   object_ = object;
+  node_.settled();
 }
 
 void CreateRecord::call_back(Delivery& self) noexcept {
@@ -173,6 +175,7 @@ void CreateRecord::call_back(Delivery& self) noexcept {
   const CreateCall call = record->call_;
   const NTSTATUS status = record->status_;
   NDK_OBJECT_HEADER* object = record->object_;
+  record->node_.remove();
   record.reset();
   // The consumer may close the object inside this: nothing of ours looks at it afterwards (R-CONN-11, R-CRT-09).
   call.completion(call.context, status, object);
@@ -186,6 +189,7 @@ RequestRecord::RequestRecord(Object& owner, NDK_FN_REQUEST_COMPLETION completion
     : Delivery(call_back, "completion of a request"), owner_(owner), completion_(completion), context_(context) {
   completions_of(owner).begin(*this);
   owner.add_ref(RefReason::request);
+  node_.begin(owner, pending_calls::kRequest, context);
 }
 
 void RequestRecord::call_back(Delivery& self) noexcept {
@@ -194,6 +198,7 @@ void RequestRecord::call_back(Delivery& self) noexcept {
   const auto completion = record->completion_;
   const PVOID context = record->context_;
   const NTSTATUS status = record->status_;
+  record->node_.remove();
   record.reset();
   completion(context, status);  // the consumer may close the object inside this (R-REQ-03)
   owner.release(RefReason::request);
@@ -202,11 +207,12 @@ void RequestRecord::call_back(Delivery& self) noexcept {
 PendingRequest::PendingRequest(Object& owner, Conclude conclude, Reported reported, const char* what) noexcept
     : Delivery(call_back, what), owner_(owner), conclude_(conclude), reported_(reported) {}
 
-void PendingRequest::begin(NDK_FN_REQUEST_COMPLETION completion, PVOID context) noexcept {
+void PendingRequest::begin(const PendingCall& call, NDK_FN_REQUEST_COMPLETION completion, PVOID context) noexcept {
   owner_.add_ref(RefReason::request);
   completion_ = completion;
   context_ = context;
   completions_of(owner_).begin(*this);
+  node_.begin(owner_, call, context);
 }
 
 NTSTATUS PendingRequest::settle(CompletionKind kind, NTSTATUS status) noexcept {
@@ -214,18 +220,21 @@ NTSTATUS PendingRequest::settle(CompletionKind kind, NTSTATUS status) noexcept {
   const CompletionMode mode = completions.choose(kind);
   if (mode == CompletionMode::inlined) {
     Object& owner = owner_;
+    node_.remove();
     const NTSTATUS reported = conclude_(owner, status);
     if (reported_ != nullptr) reported_(owner);
     owner.release(RefReason::request);
     return reported;
   }
   status_ = status;
+  node_.settled();
   return completions.deliver(mode, *this);
 }
 
 void PendingRequest::end(NTSTATUS status) noexcept {
   if (Completions& completions = completions_of(owner_); !completions.is_prompt()) {
     status_ = status;
+    node_.settled();
     completions.deliver_later(*this);
     return;
   }
@@ -243,6 +252,7 @@ void PendingRequest::report(NTSTATUS status) noexcept {
   Object& owner = owner_;
   NDK_FN_REQUEST_COMPLETION completion = completion_;
   const PVOID context = context_;
+  node_.remove();
   const NTSTATUS reported = conclude_(owner, status);
   completion(context, reported);
   if (reported_ != nullptr) reported_(owner);  // the reference of this request keeps the owner, and so this, alive

@@ -12,6 +12,7 @@
 #include "ntrt/deferred.h"
 #include "provider/delivery.h"
 #include "provider/held_deliveries.h"
+#include "provider/pending_node.h"
 #include "provider/settings.h"
 #include "wdk/ndkpi.h"
 
@@ -108,28 +109,35 @@ class CreateRecord : public Delivery {
   CreateCall call_;
   NTSTATUS status_ = STATUS_PENDING;
   NDK_OBJECT_HEADER* object_ = nullptr;
+  PendingNode node_;
 };
 
 Completions& completions_of(Adapter& adapter) noexcept;
 Completions& completions_of(Object& object) noexcept;
+/// A new object is whole: reports show it from here on.
+void publish(NDK_OBJECT_HEADER& header, const ntrt::CallOrigin& origin) noexcept;
 
 /// The contract of all creates (R-CRT-01). `make()` gives expected<Ndk*, NTSTATUS>; arguments have been checked before
 /// (R-CRT-13). Returns STATUS_SUCCESS and the object in *out, and never calls back (R-CRT-04, R-CRT-05); or a failure,
 /// *out untouched; or STATUS_PENDING, *out never touched (R-CRT-02), and one callback with the context as given
 /// (R-CRT-03), a failed one with NULL. Memory may be short inline and asynchronously (R-CRT-06).
+/// Inlined into the entry point, so that the return address is the consumer's.
 template <class Ndk, class Make>
-NTSTATUS create(const CreateCall& call, Ndk** out, Make&& make) noexcept {
+__attribute__((always_inline)) inline NTSTATUS create(const CreateCall& call, Ndk** out, Make&& make) noexcept {
+  const ntrt::CallOrigin origin = ntrt::take_origin(__builtin_return_address(0));
   Completions& completions = completions_of(call.parent);
   const CompletionMode mode = completions.choose(CompletionKind::create);
   if (mode == CompletionMode::inlined) {
     expected<Ndk*, NTSTATUS> made = make();
     if (!made) return made.error();
+    publish((*made)->Header, origin);
     *out = *made;
     return STATUS_SUCCESS;
   }
   Owned<CreateRecord> record = try_make<CreateRecord>(call);
   if (record == nullptr) return STATUS_INSUFFICIENT_RESOURCES;
   expected<Ndk*, NTSTATUS> made = make();
+  if (made) publish((*made)->Header, origin);
   record->settle(made ? STATUS_SUCCESS : made.error(), made ? &(*made)->Header : nullptr);
   return completions.deliver(mode, *record.release());
 }
@@ -138,7 +146,10 @@ NTSTATUS create(const CreateCall& call, Ndk** out, Make&& make) noexcept {
 class RequestRecord : public Delivery {
  public:
   RequestRecord(Object& owner, NDK_FN_REQUEST_COMPLETION completion, PVOID context) noexcept;
-  void settle(NTSTATUS status) noexcept { status_ = status; }
+  void settle(NTSTATUS status) noexcept {
+    status_ = status;
+    node_.settled();
+  }
 
  private:
   static void call_back(Delivery& self) noexcept;
@@ -146,6 +157,7 @@ class RequestRecord : public Delivery {
   NDK_FN_REQUEST_COMPLETION completion_;
   PVOID context_;
   NTSTATUS status_ = STATUS_PENDING;
+  PendingNode node_;
 };
 
 /// Such a request, whose result `act()` gives at once: returned, or handed out later as the policy says. It never fails
@@ -172,7 +184,7 @@ class PendingRequest : public Delivery {
   PendingRequest(Object& owner, Conclude conclude, Reported reported, const char* what) noexcept;
 
   /// Takes a `request` reference on the owner, which end(), or settle(), gives back.
-  void begin(NDK_FN_REQUEST_COMPLETION completion, PVOID context) noexcept;
+  void begin(const PendingCall& call, NDK_FN_REQUEST_COMPLETION completion, PVOID context) noexcept;
 
   /// The result is known in the call that made the request: hands it out as the policy says, and returns what that
   /// call returns. The last act: the owner may be gone (R-REQ-03).
@@ -192,6 +204,7 @@ class PendingRequest : public Delivery {
   NDK_FN_REQUEST_COMPLETION completion_ = nullptr;
   PVOID context_ = nullptr;
   NTSTATUS status_ = STATUS_PENDING;
+  PendingNode node_;
 };
 
 }  // namespace softndk::provider

@@ -16,6 +16,7 @@ const ObjectType Connector::kType = {
     .begin_close = Connector::begin_close,
     .retire = [](Object& object) noexcept { object.retired(); },
     .destroy = [](Object& object) noexcept { Owned<Connector> gone(static_cast<Connector*>(&object)); },
+    .describe = Connector::describe,
 };
 
 Connector::Connector(Adapter& adapter, Listener* listener) noexcept
@@ -46,7 +47,9 @@ NDK_CONNECTOR* Connector::take(Listener& listener, rdma::ListenerSink::Incoming&
   Owned<Connector> connector = try_make<Connector>(listener.adapter(), &listener);
   if (connector == nullptr) return nullptr;
   connector->device_ = incoming.take(connector->sink_);
-  return connector->device_ == nullptr ? nullptr : connector.release();
+  if (connector->device_ == nullptr) return nullptr;
+  connector->publish({});
+  return connector.release();
 }
 
 ConnectorState Connector::state() const noexcept {
@@ -84,7 +87,7 @@ NTSTATUS Connector::connect(Qp& qp, SharedEndpoint* over, rdma::ConnectParameter
     hold_antecedent(*over);
     parameters.endpoint = &over->device();
   }
-  request_.begin(completion.routine, completion.context);
+  request_.begin(pending_calls::kConnect, completion.routine, completion.context);
   // The end may be reported, and the connector closed by it, before the device's call returns (R-REQ-02, R-CLS-10).
   Ref<Connector> alive(*this, RefReason::callback);
   const rdma::CmStatus status = device_->connect(qp.device(), parameters);
@@ -100,7 +103,7 @@ NTSTATUS Connector::complete_connect(const DisconnectEvent& event, const Complet
     event_ = event;
     qp_spent_ = true;
   }
-  request_.begin(completion.routine, completion.context);
+  request_.begin(pending_calls::kCompleteConnect, completion.routine, completion.context);
   Ref<Connector> alive(*this, RefReason::callback);
   const rdma::CmStatus status = device_->complete_connect();
   if (status == rdma::CmStatus::pending) return STATUS_PENDING;
@@ -116,7 +119,7 @@ NTSTATUS Connector::accept(Qp& qp, const rdma::AcceptParameters& parameters, con
     event_ = event;
     qp_spent_ = true;
   }
-  request_.begin(completion.routine, completion.context);
+  request_.begin(pending_calls::kAccept, completion.routine, completion.context);
   Ref<Connector> alive(*this, RefReason::callback);
   const rdma::CmStatus status = device_->accept(qp.device(), parameters);
   if (status == rdma::CmStatus::pending) return STATUS_PENDING;
@@ -130,7 +133,7 @@ NTSTATUS Connector::disconnect(const Completion& completion) noexcept {
     broken = state_ == ConnectorState::broken;
     if (!advance(ConnectorEvent::disconnect_called)) return STATUS_CONNECTION_INVALID;
   }
-  request_.begin(completion.routine, completion.context);
+  request_.begin(pending_calls::kDisconnect, completion.routine, completion.context);
   Ref<Connector> alive(*this, RefReason::callback);
   rdma::CmStatus status = device_->disconnect();
   if (status == rdma::CmStatus::pending) return STATUS_PENDING;
@@ -272,6 +275,15 @@ void Connector::begin_close(Object& object) noexcept {
   }
   self.add_ref(RefReason::request);  // until the device's last event
   self.device_->close();             // rejects, aborts or answers, as the state wants it (R-CLS-18..R-CLS-20)
+}
+
+void Connector::describe(const Object& object, ntrt::NodeText& to) noexcept {
+  const auto& self = static_cast<const Connector&>(object);
+  to.local = self.device_->local_address();
+  to.peer = self.device_->peer_address();
+  MutexLock lock(self.mutex_);
+  if (self.state_ != ConnectorState::closing) to.add(", %s", to_string(self.state_));
+  self.describe_antecedents(to);
 }
 
 NTSTATUS Connector::connection_data(ULONG* inbound, ULONG* outbound, void* private_data,

@@ -93,6 +93,7 @@ class Connector final : public NDK_CONNECTOR, public Object, public ListLink {
   Ref<Object> unbind_qp() noexcept SOFTNDK_REQUIRES(mutex_);
   Ref<Object> leave_endpoint() noexcept SOFTNDK_REQUIRES(mutex_);
   static void begin_close(Object& object) noexcept;
+  static void describe(const Object& object, ntrt::NodeText& to) noexcept;
   static const ObjectType kType;
 
   Sink sink_{*this};

@@ -16,6 +16,12 @@ const ObjectType Cq::kType = {
     .begin_close = [](Object&) noexcept {},  // R-CLS-08: its queue pairs go on using it
     .retire = Cq::retire,
     .destroy = [](Object& object) noexcept { Owned<Cq> gone(static_cast<Cq*>(&object)); },
+    .describe =
+        [](const Object& object, ntrt::NodeText& to) noexcept {
+          const auto& self = static_cast<const Cq&>(object);
+          to.add(", depth %u", self.device_->depth());
+          if (self.notification_ == nullptr) to.add(", without a notification callback");
+        },
 };
 
 Cq::Cq(Adapter& adapter, InstanceCount::Ticket ticket, NDK_FN_CQ_NOTIFICATION_CALLBACK notification,

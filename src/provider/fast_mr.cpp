@@ -11,6 +11,12 @@ const ObjectType FastMr::kType = {
     // R-CLS-23. No work on it is posted any more: each held a reference.
     .retire = [](Object& object) noexcept { static_cast<FastMr&>(object).device_->close(); },
     .destroy = [](Object& object) noexcept { Owned<FastMr> gone(static_cast<FastMr*>(&object)); },
+    .describe =
+        [](const Object& object, ntrt::NodeText& to) noexcept {
+          const auto& self = static_cast<const FastMr&>(object);
+          to.add(", for fast registration");
+          if (self.is_initialized()) to.add(" of up to %u pages, token 0x%x", self.page_count(), self.token());
+        },
 };
 
 FastMr::FastMr(Pd& pd, InstanceCount::Ticket ticket) noexcept : AnyMr(kType, pd, true), ticket_(std::move(ticket)) {}
@@ -35,7 +41,7 @@ NTSTATUS FastMr::initialize(ULONG page_count, bool remote_access, NDK_FN_REQUEST
     if (before == State::initializing) return STATUS_INVALID_DEVICE_REQUEST;
   } while (!state_.compare_exchange_weak(before, State::initializing));
   before_ = before;
-  request_.begin(completion, context);
+  request_.begin(pending_calls::kInitializeFastMr, completion, context);
   const auto initialized = device_->initialize(page_count);
   if (initialized) {
     page_count_ = page_count;

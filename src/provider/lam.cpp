@@ -68,8 +68,13 @@ NTSTATUS Lams::build(rdma::Device& device, const MDL* mdl, SIZE_T length_bytes, 
   return STATUS_SUCCESS;
 }
 
+void Lam::describe(const ntrt::TreeNode&, ntrt::NodeText& to) noexcept {
+  to.add("built, and not released");
+}
+
 void Lams::end(Lam* lam) noexcept {
   Owned<Lam> gone(lam);
+  gone->node.remove();
   if (!gone->device->release())
     log(LogLevel::warning, "NdkReleaseLAM while requests use its addresses: wait for their completions (R-LAM-13)");
 }

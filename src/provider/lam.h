@@ -1,6 +1,7 @@
 #pragma once
 #include "base/intrusive_list.h"
 #include "base/thread_safety.h"
+#include "ntrt/object_tree.h"
 #include "rdma/device.h"
 #include "wdk/ndkpi.h"
 
@@ -9,6 +10,10 @@ namespace softndk::provider {
 /// A logical address mapping that a consumer has built: what its AdapterContext points to (R-LAM-11).
 struct Lam : ListLink {
   rdma::AddressMapping* device = nullptr;
+  ntrt::TreeNode node{"lam", describe};
+
+ private:
+  static void describe(const ntrt::TreeNode& node, ntrt::NodeText& to) noexcept;
 };
 
 /// The mappings of one adapter instance that are not released yet. Any thread, IRQL <= DISPATCH_LEVEL.
@@ -18,6 +23,11 @@ class Lams {
   /// three outputs are written; or STATUS_INSUFFICIENT_RESOURCES, and nothing is mapped (R-LAM-07).
   NTSTATUS build(rdma::Device& device, const MDL* mdl, SIZE_T length_bytes, NDK_LOGICAL_ADDRESS_MAPPING& lam,
                  ULONG& lam_bytes, ULONG& first_byte_offset) noexcept SOFTNDK_EXCLUDES(mutex_);
+  /// A mapping that was just built: reports show it under `adapter` from here on.
+  static void publish(const NDK_LOGICAL_ADDRESS_MAPPING& lam, ntrt::TreeNode& adapter,
+                      const ntrt::CallOrigin& origin) noexcept {
+    static_cast<Lam*>(lam.AdapterContext)->node.insert(&adapter, &lam, origin);
+  }
   /// NdkReleaseLAM.
   void release(NDK_LOGICAL_ADDRESS_MAPPING& lam) noexcept SOFTNDK_EXCLUDES(mutex_);
   /// The adapter instance ends: what its consumer left is reported and freed (R-LAM-14).

@@ -13,6 +13,7 @@ const ObjectType Listener::kType = {
     .begin_close = Listener::begin_close,
     .retire = [](Object& object) noexcept { object.retired(); },
     .destroy = [](Object& object) noexcept { Owned<Listener> gone(static_cast<Listener*>(&object)); },
+    .describe = Listener::describe,
 };
 
 Listener::Listener(Adapter& adapter, NDK_FN_CONNECT_EVENT_CALLBACK event, PVOID context) noexcept
@@ -50,7 +51,7 @@ NTSTATUS Listener::listen(const Address& local, NDK_FN_REQUEST_COMPLETION comple
     if (state_ != State::idle) return STATUS_INVALID_DEVICE_STATE;
     state_ = State::starting;
   }
-  request_.begin(completion, context);
+  request_.begin(pending_calls::kListen, completion, context);
   // Requests are refused until the consumer is told that it listens (R-LSN-05): conclude() lets them in.
   device_->pause(true);
   const auto listening = device_->listen(local);
@@ -88,6 +89,15 @@ void Listener::pause(bool paused) noexcept {
 std::optional<Address> Listener::local_address() const noexcept {
   MutexLock lock(mutex_);
   return state_ == State::listening ? local_ : std::nullopt;
+}
+
+void Listener::describe(const Object& object, ntrt::NodeText& to) noexcept {
+  const auto& self = static_cast<const Listener&>(object);
+  MutexLock lock(self.mutex_);
+  to.local = self.local_;
+  to.add(self.state_ == State::listening ? ", listening" : self.state_ == State::starting ? ", starting" : ", idle");
+  if (self.paused_) to.add(", paused");
+  if (self.event_ == nullptr) to.add(", without a connect event callback");
 }
 
 void Listener::raise(rdma::ListenerSink::Incoming& incoming) noexcept {

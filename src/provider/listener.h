@@ -38,6 +38,7 @@ class Listener final : public NDK_LISTENER, public Object, public ListLink {
   void raise(rdma::ListenerSink::Incoming& incoming) noexcept;
   static NTSTATUS conclude(Object& object, NTSTATUS status) noexcept;
   static void begin_close(Object& object) noexcept;
+  static void describe(const Object& object, ntrt::NodeText& to) noexcept;
   static const ObjectType kType;
 
   Sink sink_{*this};

@@ -29,8 +29,11 @@ DriverGlobals& globals() noexcept {
 /// The miniport adapter context: the adapter, and the thread that tells NDIS of state changes.
 class Instance {
  public:
-  Instance(NDIS_HANDLE ndis, rdma::Device& device, const Settings& settings) noexcept
-      : adapter(device, settings), ndis_(ndis), told_(settings.network_direct), wanted_(settings.network_direct) {}
+  Instance(NDIS_HANDLE ndis, NET_IFINDEX index, rdma::Device& device, const Settings& settings) noexcept
+      : adapter(device, settings, index),
+        ndis_(ndis),
+        told_(settings.network_direct),
+        wanted_(settings.network_direct) {}
 
   /// Starts the change and returns: the event to NDIS may wait until every NDK adapter is closed, and may not be sent
   /// from inside an OID request (R-PNP-04, R-PNP-05). No event without a change (R-PNP-08).
@@ -172,7 +175,7 @@ NDIS_STATUS initialize(NDIS_HANDLE ndis, NDIS_HANDLE, PNDIS_MINIPORT_INIT_PARAME
   }
   rdma::Device* device = source == nullptr ? nullptr : source->device_for(parameters->IfIndex);
   if (device == nullptr) return NDIS_STATUS_ADAPTER_NOT_FOUND;
-  Owned<Instance> instance = try_make<Instance>(ndis, *device, settings);
+  Owned<Instance> instance = try_make<Instance>(ndis, parameters->IfIndex, *device, settings);
   if (instance == nullptr) return NDIS_STATUS_RESOURCES;
   if (const NDIS_STATUS status = set_attributes(ndis, *instance); status != NDIS_STATUS_SUCCESS) return status;
   instance->adapter.completions().start();

@@ -7,7 +7,7 @@
 
 namespace softndk::provider {
 
-MiniportAdapter::MiniportAdapter(rdma::Device& device, const Settings& settings) noexcept
+MiniportAdapter::MiniportAdapter(rdma::Device& device, const Settings& settings, NET_IFINDEX interface_index) noexcept
     : qps(settings.qp_count_max),
       cqs(settings.cq_count_max),
       mrs(settings.mr_count_max),
@@ -16,6 +16,7 @@ MiniportAdapter::MiniportAdapter(rdma::Device& device, const Settings& settings)
       srqs(settings.srq_count_max),
       device_(device),
       settings_(settings),
+      interface_index_(interface_index),
       completions_(settings),
       enabled_(settings.network_direct) {}
 

@@ -23,11 +23,12 @@ class SharedEndpoint;
 
 class MiniportAdapter {
  public:
-  MiniportAdapter(rdma::Device& device, const Settings& settings) noexcept;
+  MiniportAdapter(rdma::Device& device, const Settings& settings, NET_IFINDEX interface_index = 0) noexcept;
 
   rdma::Device& device() noexcept { return device_; }
   const Settings& settings() const noexcept { return settings_; }
   Completions& completions() noexcept { return completions_; }
+  NET_IFINDEX interface_index() const noexcept { return interface_index_; }
 
   InstanceCount qps, cqs, mrs, mws, pds, srqs;
 
@@ -56,6 +57,7 @@ class MiniportAdapter {
  private:
   rdma::Device& device_;
   const Settings settings_;
+  const NET_IFINDEX interface_index_;
   Completions completions_;
   std::atomic<bool> enabled_;
 

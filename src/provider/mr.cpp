@@ -26,6 +26,7 @@ const ObjectType Mr::kType = {
     .begin_close = [](Object&) noexcept {},
     .retire = Mr::retire,
     .destroy = [](Object& object) noexcept { Owned<Mr> gone(static_cast<Mr*>(&object)); },
+    .describe = Mr::describe,
 };
 
 AnyMr::AnyMr(const ObjectType& type, Pd& pd, bool is_fast) noexcept
@@ -74,7 +75,7 @@ NTSTATUS Mr::register_chain(const MDL* mdl, SIZE_T length_bytes, ULONG flags, ND
   if (!ntrt::measure_mdl_chain(mdl, length_bytes)) return STATUS_INVALID_PARAMETER;
   if (!claim(State::idle, State::registering)) return STATUS_INVALID_DEVICE_REQUEST;
   local_write_ = rights_of(flags).local_write;
-  request_.begin(completion, context);
+  request_.begin(pending_calls::kRegisterMr, completion, context);
   const auto enabled = enable(mdl, length_bytes, flags);
   return request_.settle(CompletionKind::local_request, enabled ? STATUS_SUCCESS : enabled.error());
 }
@@ -85,7 +86,7 @@ NTSTATUS Mr::deregister(NDK_FN_REQUEST_COMPLETION completion, PVOID context) noe
     state_.store(State::registered);
     return STATUS_INVALID_DEVICE_STATE;
   }
-  request_.begin(completion, context);
+  request_.begin(pending_calls::kDeregisterMr, completion, context);
   Ref<Mr> alive(*this, RefReason::callback);  // on_deregistered() may end everything while disable() returns
   if (device_->disable(sink_)) return request_.settle(CompletionKind::local_request, STATUS_SUCCESS);
   return STATUS_PENDING;
@@ -110,6 +111,21 @@ void Mr::retire(Object& object) noexcept {
   // R-CLS-23. No request is pending any more: each held a reference.
   Mr& self = static_cast<Mr&>(object);
   if (!self.device_->is_enabled() || self.device_->disable(self.sink_)) self.retired();
+}
+
+void Mr::describe(const Object& object, ntrt::NodeText& to) noexcept {
+  const auto& self = static_cast<const Mr&>(object);
+  switch (self.state_.load()) {
+    case State::idle:
+      return to.add(", not registered");
+    case State::registering:
+      return to.add(", being registered");
+    case State::registered:
+      return to.add(", registered, tokens 0x%x (local) and 0x%x (remote)", self.device_->local_token(),
+                    self.device_->remote_token());
+    case State::deregistering:
+      return to.add(", being deregistered");
+  }
 }
 
 UINT32 Mr::local_token() const noexcept {

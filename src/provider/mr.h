@@ -60,6 +60,7 @@ class Mr final : public AnyMr {
   void deregistered() noexcept;
   static NTSTATUS conclude(Object& object, NTSTATUS status) noexcept;
   static void retire(Object& object) noexcept;
+  static void describe(const Object& object, ntrt::NodeText& to) noexcept;
   static const ObjectType kType;
 
   Sink sink_{*this};

@@ -11,6 +11,11 @@ const ObjectType Mw::kType = {
     .begin_close = [](Object&) noexcept {},
     .retire = Mw::retire,
     .destroy = [](Object& object) noexcept { Owned<Mw> gone(static_cast<Mw*>(&object)); },
+    .describe =
+        [](const Object& object, ntrt::NodeText& to) noexcept {
+          const UINT32 token = static_cast<const Mw&>(object).remote_token();
+          token == 0 ? to.add(", never bound") : to.add(", token 0x%x", token);
+        },
 };
 
 Mw::Mw(Pd& pd, InstanceCount::Ticket ticket) noexcept

@@ -6,6 +6,12 @@
 
 namespace softndk::provider {
 
+static_assert(sizeof(NDK_QP) == sizeof(NDK_ADAPTER) && sizeof(NDK_CQ) == sizeof(NDK_ADAPTER) &&
+              sizeof(NDK_MR) == sizeof(NDK_ADAPTER) && sizeof(NDK_MW) == sizeof(NDK_ADAPTER) &&
+              sizeof(NDK_PD) == sizeof(NDK_ADAPTER) && sizeof(NDK_SRQ) == sizeof(NDK_ADAPTER) &&
+              sizeof(NDK_CONNECTOR) == sizeof(NDK_ADAPTER) && sizeof(NDK_LISTENER) == sizeof(NDK_ADAPTER) &&
+              sizeof(NDK_SHARED_ENDPOINT) == sizeof(NDK_ADAPTER));
+
 Object::Object(const ObjectType& type, Adapter& adapter) noexcept : type_(type), adapter_(adapter) {
   by_reason_[static_cast<unsigned>(RefReason::consumer)] = 1;
 }
@@ -55,6 +61,7 @@ NTSTATUS Object::close(NDK_FN_CLOSE_COMPLETION completion, PVOID context) noexce
     log(LogLevel::error, "%s %p is closed a second time", type_.name, static_cast<void*>(this));
     panic(__FILE__, __LINE__, "double close (R-CLS-26)");
   }
+  closing_since_ns_.store(ntrt::now_ns(), std::memory_order_relaxed);
   const CompletionMode mode = completions_of(adapter_).choose(CompletionKind::close);
   interleave_point();
   completions_of(adapter_).begin(close_delivery_);
@@ -92,6 +99,7 @@ void Object::deliver_close(Delivery& delivery) noexcept {
 void Object::finish_close() noexcept {
   // The memory goes first, for the device's part of an object refers to those of its antecedents; then they go, the
   // adapter, which waits for this (R-CLS-13), among them.
+  node_.remove();
   auto antecedents = std::move(antecedents_);
   type_.destroy(*this);
 }
@@ -110,6 +118,45 @@ Ref<Object> Object::take_antecedent(Object& antecedent) noexcept {
     if (slot.get() == &antecedent) return std::move(slot);
   }
   return {};
+}
+
+void Object::publish(const ntrt::CallOrigin& origin) noexcept {
+  Object* parent = antecedents_[0].get();
+  node_.insert(parent == nullptr ? nullptr : &parent->node_, ndk(), origin);
+}
+
+void Object::describe_antecedents(ntrt::NodeText& to) const noexcept {
+  const Object* last = nullptr;
+  for (std::size_t i = 1; i < antecedents_.size(); ++i) {
+    const Object* antecedent = antecedents_[i].get();
+    if (antecedent == nullptr || antecedent == last) continue;  // both directions may use one queue
+    last = antecedent;
+    const bool raised = antecedent->type_.ndk_type == NdkObjectTypeListener;
+    to.add(", %s %s %p", raised ? "raised by" : "over", antecedent->type_name(), antecedent->node_.consumer_object());
+  }
+}
+
+void Object::Node::describe(const TreeNode& node, ntrt::NodeText& to) noexcept {
+  const Object& object = static_cast<const Node&>(node).owner;
+  to.add("%s", object.is_closing() ? "closing " : "open");
+  if (object.is_closing()) to.add_since(object.closing_since_ns_.load(std::memory_order_relaxed));
+  if (object.type_.describe != nullptr) object.type_.describe(object, to);
+  constexpr struct {
+    RefReason reason;
+    const char* name;
+  } kHolders[] = {
+      {RefReason::successor, "successor"},
+      {RefReason::request, "request"},
+      {RefReason::binding, "binding"},
+      {RefReason::callback, "callback"},
+  };
+  const char* separator = "; held by ";
+  for (const auto& holder : kHolders) {
+    const std::uint32_t count = object.references(holder.reason);
+    if (count == 0) continue;
+    to.add("%s%u %s%s", separator, count, holder.name, count == 1 ? "" : "s");
+    separator = ", ";
+  }
 }
 
 }  // namespace softndk::provider

@@ -16,6 +16,7 @@
 #include <cstdint>
 #include <utility>
 
+#include "ntrt/object_tree.h"
 #include "provider/completion.h"
 #include "wdk/ndkpi.h"
 
@@ -84,6 +85,9 @@ struct ObjectType {
   void (*retire)(Object&) noexcept;
   /// Destroys the object and frees its memory.
   void (*destroy)(Object&) noexcept;
+  /// Says its state in words, and its addresses; null: it has no more to say than any object. Runs beside everything
+  /// else that goes on with the object, between publish() and the last release.
+  void (*describe)(const Object&, ntrt::NodeText&) noexcept = nullptr;
 };
 
 /// The part that all NDK objects have behind their NDK structure. Not polymorphic: the structure has to be at offset 0.
@@ -92,8 +96,17 @@ class Object {
   Object(const Object&) = delete;
   Object& operator=(const Object&) = delete;
 
+  /// The object of any type whose header this is: all NDK structures have one size, so what follows them has one place.
+  static Object& from(NDK_OBJECT_HEADER& header) noexcept {
+    return *reinterpret_cast<Object*>(reinterpret_cast<unsigned char*>(&header) + sizeof(NDK_ADAPTER));
+  }
+  const void* ndk() const noexcept { return reinterpret_cast<const unsigned char*>(this) - sizeof(NDK_ADAPTER); }
   const char* type_name() const noexcept { return type_.name; }
   Adapter& adapter() const noexcept { return adapter_; }
+
+  /// The object is whole: reports show it from here on, under its first antecedent.
+  void publish(const ntrt::CallOrigin& origin) noexcept;
+  ntrt::TreeNode& node() noexcept { return node_; }
 
   /// By somebody who knows that it is held. A consumer that uses what it has closed is found here, at the latest moment
   /// at which it can be, and stopped (R-CLS-09).
@@ -124,6 +137,8 @@ class Object {
   void hold_antecedent(Object& antecedent) noexcept;
   /// Gives the reference back to the caller; the caller drops it outside its locks.
   [[nodiscard]] Ref<Object> take_antecedent(Object& antecedent) noexcept;
+  /// Names every antecedent but the first, which is above it in the tree. Under the lock that guards them, if any.
+  void describe_antecedents(ntrt::NodeText& to) const noexcept;
 
  private:
   friend class Adapter;
@@ -133,12 +148,18 @@ class Object {
   bool retire() noexcept;
   void finish_close() noexcept;
   static void deliver_close(Delivery& delivery) noexcept;
+  struct Node : ntrt::TreeNode {
+    Node(const char* kind, Object& object) noexcept : TreeNode(kind, describe), owner(object) {}
+    static void describe(const TreeNode& node, ntrt::NodeText& to) noexcept;
+    Object& owner;
+  };
 
   const ObjectType& type_;
   Adapter& adapter_;
   std::atomic<std::uint32_t> references_{1};
   std::array<std::atomic<std::uint32_t>, kRefReasons> by_reason_{};
   std::atomic<bool> closing_{false};
+  std::atomic<io::TimeNs> closing_since_ns_{0};
   std::atomic<std::uint8_t> retiring_parties_{2};  ///< the call of retire() and the device's word that it is over
   NDK_FN_CLOSE_COMPLETION close_completion_ = nullptr;
   PVOID close_context_ = nullptr;
@@ -147,6 +168,7 @@ class Object {
     CloseDelivery(Object& object) noexcept : Delivery(deliver_close, "close completion"), owner(object) {}
     Object& owner;
   } close_delivery_{*this};
+  Node node_{type_.name, *this};
 };
 
 }  // namespace softndk::provider

@@ -15,6 +15,16 @@ const ObjectType Qp::kType = {
     // No connector is bound any more. The device's last event comes when every request has its entry (R-CLS-21).
     .retire = [](Object& object) noexcept { static_cast<Qp&>(object).device_->close(); },
     .destroy = [](Object& object) noexcept { Owned<Qp> gone(static_cast<Qp*>(&object)); },
+    .describe =
+        [](const Object& object, ntrt::NodeText& to) noexcept {
+          const auto& self = static_cast<const Qp&>(object);
+          const rdma::QpUse use = self.device_->use();
+          to.add(", %llu initiator requests and %llu receives outstanding",
+                 static_cast<unsigned long long>(use.initiator_requests),
+                 static_cast<unsigned long long>(use.receives));
+          to.add(self.bound_.load() ? ", has a connector" : ", no connector");
+          self.describe_antecedents(to);
+        },
 };
 
 Qp::Qp(Pd& pd, Cq& receive_cq, Cq& initiator_cq, Srq* srq, InstanceCount::Ticket ticket) noexcept

@@ -11,6 +11,8 @@ const ObjectType SharedEndpoint::kType = {
     .begin_close = [](Object&) noexcept {},
     .retire = SharedEndpoint::retire,
     .destroy = [](Object& object) noexcept { Owned<SharedEndpoint> gone(static_cast<SharedEndpoint*>(&object)); },
+    .describe = [](const Object& object,
+                   ntrt::NodeText& to) noexcept { to.local = static_cast<const SharedEndpoint&>(object).local_; },
 };
 
 SharedEndpoint::SharedEndpoint(Adapter& adapter, OwnedInterface<rdma::SharedEndpoint> device) noexcept

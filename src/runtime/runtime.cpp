@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "base/log.h"
+#include "ntrt/call_stack.h"
 #include "ntrt/ndis.h"
 #include "ntrt/path_map.h"
 #include "ntrt/registry_text.h"
@@ -17,6 +18,7 @@ Description::Description(const io::Interface& interface) noexcept {
 
 expected<Owned<Runtime>, NTSTATUS> Runtime::start(const io::World& world, const Configuration& configuration) noexcept {
   set_log_level(configuration.log);
+  ntrt::set_stack_depth(configuration.object_stacks);
   auto runtime = try_make<Runtime>(world);
   if (runtime == nullptr) return unexpected(NTSTATUS{STATUS_INSUFFICIENT_RESOURCES});
   if (const NTSTATUS status = runtime->bring_up(configuration); !NT_SUCCESS(status)) return unexpected(status);

@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <memory>
 
+#include "ntrt/call_stack.h"
 #include "ntrt/path_map.h"
 
 namespace softndk::runtime {
@@ -128,6 +129,12 @@ constexpr Setting kTable[] = {
     {"interfaces", "none", "none | INDEX=ADDRESS[,INDEX=ADDRESS...]",
      "the interface that has the address is the adapter of that index; in a simulation: which interfaces there are",
      [](Configuration& to, std::string_view value) { return to.interfaces.parse(value); }},
+    {"object_stacks", "off", "off | on | 1..32",
+     "how many frames of its creator each live object keeps, for reports; on: 16",
+     [](Configuration& to, std::string_view value) {
+       if (parse_choice<unsigned>(value, {{"off", 0}, {"on", 16}}, to.object_stacks)) return true;
+       return parse_into(value, 1, ntrt::CallStack::kFramesMax, to.object_stacks);
+     }},
     {"log", "error", "error | warning | note | debug", "what is written to stderr",
      [](Configuration& to, std::string_view value) {
        return parse_choice<LogLevel>(value,

@@ -24,6 +24,7 @@ struct Configuration {
   char registry[256] = "";        ///< a file to fill the registry from
   char registry_save[256] = "";   ///< where to write it when the runtime stops
   char path_map[256] = "";        ///< ntrt::PathMap::set
+  unsigned object_stacks = 0;     ///< frames
   char congestion[16] = "cubic";  ///< what net.same_host_congestion points to
   InterfaceMap interfaces;
   std::optional<std::uint64_t> simulation_seed;  ///< unset: Linux

@@ -31,7 +31,9 @@ NTSTATUS create_listener(NDK_ADAPTER* adapter, NDK_FN_CONNECT_EVENT_CALLBACK con
 NTSTATUS build_lam(NDK_ADAPTER* adapter, MDL* mdl, SIZE_T length, NDK_FN_REQUEST_COMPLETION completion, PVOID context,
                    NDK_LOGICAL_ADDRESS_MAPPING* lam, ULONG* lam_bytes, ULONG* first_byte_offset) noexcept {
   auto& self = shadow_of(adapter);
+  const ntrt::CallOrigin origin = {__builtin_return_address(0), nullptr};
   return request(completion, context, [&](NDK_FN_REQUEST_COMPLETION routine, PVOID record) {
+    const ntrt::AnnouncedOrigin announced(origin);
     return self.provider().NdkBuildLAM(self.real(), mdl, length, routine, record, lam, lam_bytes, first_byte_offset);
   });
 }

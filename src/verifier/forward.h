@@ -11,6 +11,7 @@
 // None raises or lowers the IRQL or takes a lock around a call; each runs where its caller does.
 #include <tuple>
 
+#include "ntrt/call_stack.h"
 #include "verifier/call_record.h"
 #include "verifier/shadow_types.h"
 
@@ -92,12 +93,15 @@ void created(PVOID context, NTSTATUS status, NDK_OBJECT_HEADER* real) noexcept {
 /// The contract of all creates (spec/ndkpi.md 3.1). The shadow is made first, so that an asynchronous success cannot
 /// fail here: STATUS_INSUFFICIENT_RESOURCES comes inline, and the provider was not called. `call(shadow, arguments)`
 /// calls the provider.
+/// Inlined into the entry point, so that the return address is the consumer's.
 template <NdkObject Ndk, class Call>
-NTSTATUS create(Shadow& parent, ConsumerCallback<NDK_FN_CREATE_COMPLETION> completion, Ndk** output,
-                Call&& call) noexcept {
+__attribute__((always_inline)) inline NTSTATUS create(Shadow& parent,
+                                                      ConsumerCallback<NDK_FN_CREATE_COMPLETION> completion,
+                                                      Ndk** output, Call&& call) noexcept {
   ShadowFor<Ndk>* shadow = make_shadow<Ndk>(&parent);
   if (shadow == nullptr) return STATUS_INSUFFICIENT_RESOURCES;
   shadow->create_completion = completion;
+  const ntrt::AnnouncedOrigin origin({__builtin_return_address(0), &shadow->Header});
   Ndk* real = nullptr;
   const NTSTATUS status = call(*shadow, CreateArguments<Ndk>{completion.routine == nullptr ? nullptr : created<Ndk>,
                                                              shadow, output == nullptr ? nullptr : &real});

@@ -1,4 +1,5 @@
 // The functions in a listener's dispatch table, and its connect events.
+#include "ntrt/object_tree.h"
 #include "verifier/forward.h"
 #include "verifier/notifications.h"
 
@@ -24,6 +25,7 @@ void connection_arrived(PVOID context, NDK_CONNECTOR* real_connector) noexcept {
     return;
   }
   shadow->adopt(*real_connector);
+  ntrt::set_consumer_object(&real_connector->Header, &shadow->Header);
   connect_event(static_cast<NDK_CONNECTOR*>(shadow));
 }
 

@@ -7,10 +7,10 @@
 #include <fstream>
 #include <string>
 
-#include "ntrt/path_map.h"
 #include "ntrt/kernel_fixture.h"
 #include "ntrt/log_lines.h"
 #include "ntrt/nt_names.h"
+#include "ntrt/path_map.h"
 
 namespace softndk::ntrt {
 namespace {
@@ -34,8 +34,8 @@ class KernelSurface_Files : public ::testing::Test {
                   ULONG options = FILE_SYNCHRONOUS_IO_NONALERT | FILE_NON_DIRECTORY_FILE) {
     handle = nullptr;
     status_block = {};
-    return ZwCreateFile(&handle, access | SYNCHRONIZE, Attributes(path), &status_block, nullptr,
-                        FILE_ATTRIBUTE_NORMAL, FILE_SHARE_READ | FILE_SHARE_WRITE, disposition, options, nullptr, 0);
+    return ZwCreateFile(&handle, access | SYNCHRONIZE, Attributes(path), &status_block, nullptr, FILE_ATTRIBUTE_NORMAL,
+                        FILE_SHARE_READ | FILE_SHARE_WRITE, disposition, options, nullptr, 0);
   }
   NTSTATUS write(const char* text, LARGE_INTEGER* offset = nullptr) {
     return ZwWriteFile(handle, nullptr, nullptr, nullptr, &status_block, const_cast<char*>(text),
@@ -156,7 +156,9 @@ TEST(PathMap, TheLongestPrefixWinsAndWrongTextChangesNothing) {
   EXPECT_EQ(translated(u"\\Device\\Other"), "none");
   for (const char* wrong : {"C:", "C=/c", "C:=relative", "x;C:=/c"})
     EXPECT_EQ(map.set(wrong), STATUS_INVALID_PARAMETER) << wrong;
-  EXPECT_EQ(translated(u"\\??\\C:\\" u"0123456789012345678901234567890123456789012345678901234567890123"), "none");
+  EXPECT_EQ(translated(u"\\??\\C:\\"
+                       u"0123456789012345678901234567890123456789012345678901234567890123"),
+            "none");
 }
 
 }  // namespace

@@ -4,6 +4,7 @@ set(NTRT_KE_TESTS
   dpc_timer_test.cpp
   irql_test.cpp
   kernel_test.cpp
+  object_tree_test.cpp
   rundown_test.cpp
   spin_lock_test.cpp
   thread_test.cpp

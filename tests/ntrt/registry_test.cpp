@@ -5,10 +5,10 @@
 #include <string>
 
 #include "ntrt/driver.h"
-#include "ntrt/registry.h"
-#include "ntrt/registry_text.h"
 #include "ntrt/kernel_fixture.h"
 #include "ntrt/nt_names.h"
+#include "ntrt/registry.h"
+#include "ntrt/registry_text.h"
 
 namespace softndk::ntrt {
 namespace {

@@ -60,7 +60,8 @@ TEST_F(RegistryText, ReadsEachKindOfValue) {
 }
 
 TEST_F(RegistryText, ReadsWhatRegistryEditorWrites) {
-  const std::u16string text = u"\uFEFFWindows Registry Editor Version 5.00\r\n\r\n[HKEY_LOCAL_MACHINE\\K]\r\n\"\u00e4\"=\"\u00c4\"\r\n";
+  const std::u16string text =
+      u"\uFEFFWindows Registry Editor Version 5.00\r\n\r\n[HKEY_LOCAL_MACHINE\\K]\r\n\"\u00e4\"=\"\u00c4\"\r\n";
   EXPECT_EQ(parse(std::string(reinterpret_cast<const char*>(text.data()), text.size() * 2)), STATUS_SUCCESS);
   EXPECT_EQ(at_k(u"\u00c4"), "1: c4 00 00 00");
   EXPECT_EQ(parse("\xEF\xBB\xBFREGEDIT4\n[HKLM\\K]\n\"u\"=\"\xE2\x82\xAC\"\n"), STATUS_SUCCESS);
@@ -85,7 +86,8 @@ TEST_F(RegistryText, DeletesValuesAndTrees) {
 
 TEST_F(RegistryText, EachWrongLineIsNamedAndTheRestCounts) {
   LogLines lines;
-  EXPECT_EQ(parse("\"early\"=dword:1\n[HKLM\\K]\n\"x\"=dword:xyz\n\"y\"=hex:1,2,\\\n 333\n\"z\"=dword:3\n[HKEY_ODD\\K]\nwords\n"),
+  EXPECT_EQ(parse("\"early\"=dword:1\n[HKLM\\K]\n\"x\"=dword:xyz\n\"y\"=hex:1,2,\\\n "
+                  "333\n\"z\"=dword:3\n[HKEY_ODD\\K]\nwords\n"),
             STATUS_DATA_ERROR);
   EXPECT_EQ(at_k(u"z"), "4: 03 00 00 00");
   for (const char* part : {"test.reg:1: this line stands under no key", "test.reg:3: this line is not understood",

@@ -1,5 +1,5 @@
-// What fast-register regions cost: `fast_region_cost [COUNT [PAGES]]` makes so many, registers each once on a connection
-// and invalidates it, and prints time and resident memory. docs/notes/0005 has a run.
+// What fast-register regions cost: `fast_region_cost [COUNT [PAGES]]` makes so many, registers each once on a
+// connection and invalidates it, and prints time and resident memory. docs/notes/0005 has a run.
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
