@@ -1,6 +1,7 @@
 #include "net/sys.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/futex.h>
 #include <sched.h>
 #include <signal.h>
@@ -147,6 +148,17 @@ long close(int fd) noexcept {
   return call(SYS_close, fd);
 }
 
+long fchmod(int fd, unsigned mode) noexcept {
+  return call(SYS_fchmod, fd, mode);
+}
+long mkdir(const char* path, unsigned mode) noexcept {
+  if (fault_injected("mkdir")) return -ENOSPC;
+  return call(SYS_mkdirat, AT_FDCWD, path, mode);
+}
+long unlink(const char* path) noexcept {
+  return call(SYS_unlinkat, AT_FDCWD, path, 0);
+}
+
 long epoll_create() noexcept {
   if (fault_injected("epoll_create")) return -EMFILE;
   return call(SYS_epoll_create1, EPOLL_CLOEXEC);
@@ -207,6 +219,12 @@ unsigned usable_cpus() noexcept {
   for (long i = 0; i * static_cast<long>(sizeof mask[0]) < filled_bytes; ++i)
     cpus += static_cast<unsigned>(__builtin_popcountl(mask[i]));
   return cpus == 0 ? 1 : cpus;
+}
+int process_id() noexcept {
+  return static_cast<int>(call(SYS_getpid));
+}
+unsigned effective_user() noexcept {
+  return static_cast<unsigned>(call(SYS_geteuid));
 }
 
 }  // namespace softndk::net::sys

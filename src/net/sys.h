@@ -36,6 +36,10 @@ long ioctl(int fd, unsigned long request, void* argument) noexcept;
 long write(int fd, const void* from, std::size_t size) noexcept;
 long close(int fd) noexcept;
 
+long fchmod(int fd, unsigned mode) noexcept;
+long mkdir(const char* path, unsigned mode) noexcept;
+long unlink(const char* path) noexcept;
+
 long epoll_create() noexcept;
 long epoll_ctl(int epoll, int operation, int fd, epoll_event* event) noexcept;
 /// `timeout` null: for ever. Rounded up to milliseconds on a kernel before 5.11.
@@ -55,6 +59,8 @@ long set_timer_slack_ns(unsigned long slack_ns) noexcept;
 long block_all_signals() noexcept;
 /// How many CPUs this process may run on; at least 1.
 unsigned usable_cpus() noexcept;
+int process_id() noexcept;
+unsigned effective_user() noexcept;
 
 /// Sets an int-valued option.
 inline long set_option(int fd, int level, int name, int value) noexcept {
