@@ -110,6 +110,7 @@ namespace softndk::ntrt {
   X(NdisMOidRequestComplete, passive, dispatch)                 \
   X(NdisMIndicateStatusEx, passive, dispatch)                   \
   X(NdisMNetPnPEvent, passive, passive)                         \
+  X(NdisDirectOidRequest, passive, dispatch)                    \
   X(ConvertInterfaceIndexToLuid, passive, passive)              \
   X(ConvertInterfaceLuidToAlias, passive, passive)              \
   X(GetBestRoute2, passive, passive)

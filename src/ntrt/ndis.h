@@ -57,6 +57,9 @@ struct OidResult {
 /// adapter. A request pins the adapter: removal waits for it.
 OidResult ndis_oid_query(NET_IFINDEX index, NDIS_OID oid, void* buffer, ULONG buffer_bytes) noexcept;
 OidResult ndis_oid_set(NET_IFINDEX index, NDIS_OID oid, void* buffer, ULONG buffer_bytes) noexcept;
+/// To MiniportDirectOidRequest, beside whatever other requests there are: IRQL <= DISPATCH_LEVEL, never waits.
+/// NDIS_STATUS_NOT_SUPPORTED: the miniport takes none.
+OidResult ndis_direct_oid_query(NET_IFINDEX index, NDIS_OID oid, void* buffer, ULONG buffer_bytes) noexcept;
 
 enum class NdkState : std::uint8_t {
   absent,  ///< the miniport set no NDK attributes, or its driver has no NDK handlers
