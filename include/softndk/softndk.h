@@ -146,9 +146,15 @@ SOFTNDK_EXPORT int32_t softndk_registry_save(const char* path);
 
 /* ---- OIDs of an adapter (ntddndis.h, ndisndk.h) */
 
-/** Returns an NDIS_STATUS; `*bytes` is what was written, or needed when the buffer was too short. */
+/**
+ * Returns an NDIS_STATUS; `*bytes` is what was written, or needed when the buffer was too short. Requests to one adapter
+ * wait for one another; the direct one, which answers OID_NDK_STATISTICS only, waits for nobody (IRQL <=
+ * DISPATCH_LEVEL).
+ */
 SOFTNDK_EXPORT int32_t softndk_oid_query(uint32_t interface_index, uint32_t oid, void* buffer, uint32_t length,
                                          uint32_t* bytes);
+SOFTNDK_EXPORT int32_t softndk_oid_query_direct(uint32_t interface_index, uint32_t oid, void* buffer, uint32_t length,
+                                                uint32_t* bytes);
 SOFTNDK_EXPORT int32_t softndk_oid_set(uint32_t interface_index, uint32_t oid, const void* buffer, uint32_t length,
                                        uint32_t* bytes);
 
@@ -179,6 +185,16 @@ SOFTNDK_EXPORT size_t softndk_visit_objects(softndk_object_visitor visit, void* 
 SOFTNDK_EXPORT size_t softndk_report_objects(int fd);
 /** "driver_start+0x12 (driver.so)" of a code address; `text` is always terminated. */
 SOFTNDK_EXPORT void softndk_describe_address(const void* address, char* text, size_t bytes);
+
+/* ---- what ndkstat reads */
+
+/**
+ * The JSON document that this process publishes: its adapters with limits, capabilities, counters, connections and
+ * local endpoints, and the settings it started with (ndkstat(1) describes it). Writes up to `capacity` octets, without a
+ * NUL; `*bytes` is the length of the whole. STATUS_BUFFER_TOO_SMALL: nothing was written. STATUS_INVALID_DEVICE_STATE:
+ * the runtime does not run.
+ */
+SOFTNDK_EXPORT int32_t softndk_describe(char* text, size_t capacity, size_t* bytes);
 
 /** "STATUS_CONNECTION_REFUSED", or "0x........" for a value without a name. Valid until the thread's next call. */
 SOFTNDK_EXPORT const char* softndk_status_name(int32_t status);

@@ -8,10 +8,14 @@
 #include "base/alloc.h"
 #include "base/log.h"
 #include "net/host.h"
+#include "net/local_server.h"
+#include "net/sys.h"
 #include "ntrt/driver.h"
 #include "ntrt/kernel.h"
 #include "ntrt/ndis.h"
 #include "ntrt/registry_text.h"
+#include "runtime/process_document.h"
+#include "runtime/publisher.h"
 #include "runtime/runtime.h"
 #include "runtime/status_names.h"
 #include "sim/world.h"
@@ -30,6 +34,8 @@ struct Process {
   runtime::Configuration configuration;
   Owned<net::World> world;
   Owned<sim::World> simulation;  ///< set while softndk_run() simulates, and for ever after a run that was given up
+  Owned<runtime::Publisher> publisher;  ///< outlives the kernel's stop, which stops it
+  net::LocalServer* file_to_remove = nullptr;
   Owned<runtime::Runtime> running;
   softndk_run_info last_run = {};
 };
@@ -42,6 +48,31 @@ Process& process() {
   alignas(Process) static std::byte room[sizeof(Process)];
   static Process* the_process = ::new (room) Process;
   return *the_process;
+}
+
+/// A process that cannot publish runs all the same; a simulation does not try.
+void publish(Process& self) {
+  if (!self.configuration.publish || self.world == nullptr) return;
+  auto publisher = try_make<runtime::Publisher>(*self.running, self.settings, net::sys::process_id());
+  expected<void, io::IoError> done = unexpected(io::IoError::no_resources);
+  if (publisher != nullptr) {
+    io::Executor& executor = self.world->view().executor;
+    // The last one, as adapters begin with the first.
+    auto& processor = static_cast<net::Processor&>(executor.processor(executor.processor_count() - 1));
+    auto server = net::LocalServer::open(self.configuration.publish_directory, *publisher, processor);
+    if (!server) {
+      done = unexpected(server.error());
+    } else {
+      self.file_to_remove = server->get();
+      done = publisher->start(std::move(*server));
+    }
+  }
+  if (done) {
+    self.publisher = std::move(publisher);
+    return;
+  }
+  self.file_to_remove = nullptr;
+  log(LogLevel::warning, "ndkstat will not see this process (setting publish): %s", io::to_string(done.error()));
 }
 
 int32_t start_locked(Process& self) {
@@ -68,6 +99,7 @@ int32_t start_locked(Process& self) {
     return started.error();
   }
   self.running = std::move(*started);
+  publish(self);
   return STATUS_SUCCESS;
 }
 
@@ -130,6 +162,11 @@ expected<Array<io::Interface>, io::IoError> interfaces_to_be(const runtime::Conf
   return world.view().network.interfaces();
 }
 
+/// A program may end without softndk_stop(); the file of its socket, if there is one, must not stay.
+__attribute__((destructor)) void remove_socket_file() {
+  if (process().file_to_remove != nullptr) process().file_to_remove->unlink();
+}
+
 /// Calls `visit(const io::Interface&)` for the adapters, or before a start for what would become adapters.
 template <class Visit>
 void for_each_usable(Process& self, Visit visit) noexcept {
@@ -167,6 +204,8 @@ int32_t softndk_stop(void) {
   Process& self = process();
   if (self.running == nullptr) return STATUS_INVALID_DEVICE_STATE;
   self.running = nullptr;
+  self.file_to_remove = nullptr;
+  self.publisher = nullptr;
   self.world = nullptr;
   return STATUS_SUCCESS;
 }
@@ -299,10 +338,29 @@ int32_t softndk_oid_query(uint32_t interface_index, uint32_t oid, void* buffer, 
   return result.status;
 }
 
+int32_t softndk_oid_query_direct(uint32_t interface_index, uint32_t oid, void* buffer, uint32_t length,
+                                 uint32_t* bytes) {
+  const ntrt::OidResult result = ntrt::ndis_direct_oid_query(interface_index, oid, buffer, length);
+  if (bytes != nullptr) *bytes = result.bytes;
+  return result.status;
+}
+
 int32_t softndk_oid_set(uint32_t interface_index, uint32_t oid, const void* buffer, uint32_t length, uint32_t* bytes) {
   const ntrt::OidResult result = ntrt::ndis_oid_set(interface_index, oid, const_cast<void*>(buffer), length);
   if (bytes != nullptr) *bytes = result.bytes;
   return result.status;
+}
+
+int32_t softndk_describe(char* text, size_t capacity, size_t* bytes) {
+  std::lock_guard lock(g_mutex);
+  Process& self = process();
+  if (self.running == nullptr) return STATUS_INVALID_DEVICE_STATE;
+  const Array<char> document = runtime::describe_process(*self.running, self.settings, net::sys::process_id());
+  if (document.empty()) return STATUS_INSUFFICIENT_RESOURCES;
+  if (bytes != nullptr) *bytes = document.size();
+  if (document.size() > capacity) return STATUS_BUFFER_TOO_SMALL;
+  std::memcpy(text, document.begin(), document.size());
+  return STATUS_SUCCESS;
 }
 
 const char* softndk_status_name(int32_t status) {

@@ -144,6 +144,14 @@ constexpr Setting kTable[] = {
                                       {"debug", LogLevel::debug}},
                                      to.log);
      }},
+    {"publish", "on", "on | off | /DIRECTORY",
+     "whether ndkstat can see this process; a directory: by a socket there, for other network namespaces",
+     [](Configuration& to, std::string_view value) {
+       const bool is_directory = value.starts_with('/');
+       if (!is_directory && !parse_switch(value, to.publish)) return false;
+       if (is_directory) to.publish = true;
+       return copy_text(is_directory ? value : "", to.publish_directory);
+     }},
     {"processors", "0", "0..16", "threads that read sockets and call back; 0: one for every two CPUs, at most 4",
      [](Configuration& to, std::string_view value) { return parse_into(value, 0, 16, to.net.processors); }},
     {"spin_us", "20", "0..10000", "how long an idle processor thread polls before it sleeps, in microseconds",

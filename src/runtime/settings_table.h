@@ -21,11 +21,13 @@ struct Configuration {
   provider::Settings provider;
   LogLevel log = LogLevel::error;
   bool verifier = false;
-  char registry[256] = "";        ///< a file to fill the registry from
-  char registry_save[256] = "";   ///< where to write it when the runtime stops
-  char path_map[256] = "";        ///< ntrt::PathMap::set
-  unsigned object_stacks = 0;     ///< frames
-  char congestion[16] = "cubic";  ///< what net.same_host_congestion points to
+  char registry[256] = "";          ///< a file to fill the registry from
+  char registry_save[256] = "";     ///< where to write it when the runtime stops
+  char path_map[256] = "";          ///< ntrt::PathMap::set
+  unsigned object_stacks = 0;       ///< frames
+  bool publish = true;              ///< to ndkstat
+  char publish_directory[64] = "";  ///< empty: under a name that goes with the process
+  char congestion[16] = "cubic";    ///< what net.same_host_congestion points to
   InterfaceMap interfaces;
   std::optional<std::uint64_t> simulation_seed;  ///< unset: Linux
   std::uint64_t simulation_steps_max = 0;
