@@ -35,13 +35,15 @@ struct Process {
   Owned<net::World> world;
   Owned<sim::World> simulation;  ///< set while softndk_run() simulates, and for ever after a run that was given up
   Owned<runtime::Publisher> publisher;  ///< outlives the kernel's stop, which stops it
-  net::LocalServer* file_to_remove = nullptr;
   Owned<runtime::Runtime> running;
   softndk_run_info last_run = {};
 };
 
 // Held while starting and stopping, which block: nothing of the kernel takes it but an automatic start.
 std::recursive_mutex g_mutex;
+
+/// Whose file has to go when a program ends without softndk_stop().
+net::LocalServer* g_file_to_remove = nullptr;
 
 /// Made at the first use and never destroyed: a thread of a consumer may outlive main.
 Process& process() {
@@ -63,7 +65,7 @@ void publish(Process& self) {
     if (!server) {
       done = unexpected(server.error());
     } else {
-      self.file_to_remove = server->get();
+      g_file_to_remove = server->get();
       done = publisher->start(std::move(*server));
     }
   }
@@ -71,7 +73,7 @@ void publish(Process& self) {
     self.publisher = std::move(publisher);
     return;
   }
-  self.file_to_remove = nullptr;
+  g_file_to_remove = nullptr;
   log(LogLevel::warning, "ndkstat will not see this process (setting publish): %s", io::to_string(done.error()));
 }
 
@@ -164,7 +166,7 @@ expected<Array<io::Interface>, io::IoError> interfaces_to_be(const runtime::Conf
 
 /// A program may end without softndk_stop(); the file of its socket, if there is one, must not stay.
 __attribute__((destructor)) void remove_socket_file() {
-  if (process().file_to_remove != nullptr) process().file_to_remove->unlink();
+  if (g_file_to_remove != nullptr) g_file_to_remove->unlink();
 }
 
 /// Calls `visit(const io::Interface&)` for the adapters, or before a start for what would become adapters.
@@ -204,7 +206,7 @@ int32_t softndk_stop(void) {
   Process& self = process();
   if (self.running == nullptr) return STATUS_INVALID_DEVICE_STATE;
   self.running = nullptr;
-  self.file_to_remove = nullptr;
+  g_file_to_remove = nullptr;
   self.publisher = nullptr;
   self.world = nullptr;
   return STATUS_SUCCESS;
