@@ -65,6 +65,25 @@ void Cq::arm(ULONG type) noexcept {
   }
 }
 
+NTSTATUS Cq::resize(ULONG depth, NDK_FN_REQUEST_COMPLETION completion, PVOID context) noexcept {
+  if (!adapter().device().caps().cq_resize) return STATUS_NOT_SUPPORTED;
+  if (depth == 0 || depth > adapter().info().MaxCqDepth) return STATUS_INVALID_PARAMETER;
+  // Until its callback has returned it holds the close up (R-CQ-10).
+  return request(*this, CompletionKind::local_request, completion, context, [&]() -> NTSTATUS {
+    const auto resized = device_->resize(depth);
+    return resized ? STATUS_SUCCESS : to_ntstatus(resized.error());
+  });
+}
+
+NTSTATUS Cq::moderate(ULONG interval_us, ULONG count) noexcept {
+  static_assert(rdma::CqModeration::kUnbounded == MAXULONG);
+  if (!adapter().device().caps().cq_moderation) return STATUS_NOT_SUPPORTED;
+  const bool is_counted = count != MAXULONG && count <= device_->depth();  // R-MOD-05, R-MOD-06
+  if (interval_us == MAXULONG && !is_counted) return STATUS_INVALID_PARAMETER_MIX;
+  device_->moderate({.interval_us = interval_us, .count = count});
+  return STATUS_SUCCESS;
+}
+
 void Cq::notify(rdma::CqHealth health) noexcept {
   if (notification_ == nullptr) return;
   // No callback begins after the close was called; one that runs then holds the close up (R-ARM-21).

@@ -28,6 +28,16 @@ class Cq final : public NDK_CQ, public Object {
   ULONG results(std::span<NDK_RESULT> results) noexcept SOFTNDK_REQUIRES(reader);
   ULONG results(std::span<NDK_RESULT_EX> results) noexcept SOFTNDK_REQUIRES(reader);
 
+  /// NdkResizeCq, beside everything else; takes effect in the call, and several may be pending.
+  /// Errors     STATUS_NOT_SUPPORTED            the device cannot (R-CQ-07)
+  ///            STATUS_INVALID_PARAMETER        0, the adapter's limit, inline; fewer than are present (R-CQ-06,
+  ///            R-CQ-09) STATUS_INSUFFICIENT_RESOURCES   memory
+  NTSTATUS resize(ULONG depth, NDK_FN_REQUEST_COMPLETION completion, PVOID context) noexcept;
+  /// NdkControlCqInterruptModeration; never pends (R-MOD-09).
+  /// Errors     STATUS_NOT_SUPPORTED            the device cannot (R-MOD-10)
+  ///            STATUS_INVALID_PARAMETER_MIX    nothing would bound the wait (R-MOD-07)
+  NTSTATUS moderate(ULONG interval_us, ULONG count) noexcept;
+
   Cq(Adapter& adapter, InstanceCount::Ticket ticket, NDK_FN_CQ_NOTIFICATION_CALLBACK notification,
      PVOID context) noexcept;  // for create()
 

@@ -10,10 +10,10 @@ Cq& ours(NDK_CQ* cq) noexcept {
   return *static_cast<Cq*>(cq);
 }
 
-/// Not offered yet, and not announced (R-CQ-07).
-NTSTATUS resize_cq(NDK_CQ*, ULONG, NDK_FN_REQUEST_COMPLETION, PVOID) noexcept {
+NTSTATUS resize_cq(NDK_CQ* cq, ULONG depth, NDK_FN_REQUEST_COMPLETION completion, PVOID context) noexcept {
   enter("NdkResizeCq");
-  return STATUS_NOT_SUPPORTED;
+  if (completion == nullptr) return STATUS_INVALID_PARAMETER;
+  return ours(cq).resize(depth, completion, context);
 }
 
 void arm_cq(NDK_CQ* cq, ULONG type) noexcept {
@@ -30,10 +30,9 @@ ULONG take_results(NDK_CQ* cq, Result* results, ULONG count) noexcept {
   return ours(cq).results(std::span<Result>(results, count));
 }
 
-/// Not offered yet, and not announced (R-MOD-10).
-NTSTATUS control_moderation(NDK_CQ*, ULONG, ULONG) noexcept {
+NTSTATUS control_moderation(NDK_CQ* cq, ULONG interval_us, ULONG count) noexcept {
   enter("NdkControlCqInterruptModeration");
-  return STATUS_NOT_SUPPORTED;
+  return ours(cq).moderate(interval_us, count);
 }
 
 }  // namespace

@@ -99,6 +99,16 @@ NTSTATUS to_ntstatus(rdma::MemoryError error) noexcept {
   SOFTNDK_UNREACHABLE();
 }
 
+NTSTATUS to_ntstatus(rdma::CqError error) noexcept {
+  switch (error) {
+    case rdma::CqError::no_resources:
+      return STATUS_INSUFFICIENT_RESOURCES;
+    case rdma::CqError::too_shallow:
+      return STATUS_INVALID_PARAMETER;  // R-CQ-09
+  }
+  SOFTNDK_UNREACHABLE();
+}
+
 NTSTATUS to_ntstatus(rdma::SrqError error) noexcept {
   switch (error) {
     case rdma::SrqError::no_resources:

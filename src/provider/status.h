@@ -16,6 +16,7 @@ NTSTATUS to_ntstatus(rdma::PostError error) noexcept;
 /// The status of an entry of a completion queue; no other status appears there (R-CST-01).
 NTSTATUS to_ntstatus(rdma::WorkStatus status) noexcept;
 NTSTATUS to_ntstatus(rdma::MemoryError error) noexcept;
+NTSTATUS to_ntstatus(rdma::CqError error) noexcept;
 NTSTATUS to_ntstatus(rdma::SrqError error) noexcept;
 NTSTATUS to_ntstatus(rdma::CreateError error) noexcept;
 /// CqStatus of a notification (R-ARM-15, R-ARM-16, R-ARM-17).

@@ -10,6 +10,14 @@ namespace softndk::rdma {
 /// What an arm waits for, weakest first (the numbers of the interface are in another order: C-31).
 enum class CqNotify : std::uint8_t { none, errors, solicited, any };
 enum class CqHealth : std::uint8_t { good, overflow, failed };
+enum class CqError : std::uint8_t { no_resources, too_shallow };
+
+/// How long, and how many completions, a notification may wait for company (spec/ndkpi.md 3.11).
+struct CqModeration {
+  static constexpr std::uint32_t kUnbounded = UINT32_MAX;
+  std::uint32_t interval_us = 0;  ///< 0: none at all
+  std::uint32_t count = 0;        ///< 0, 1: none at all; more than the depth is as good as unbounded
+};
 
 class CqSink {
  public:
@@ -35,6 +43,10 @@ class CompletionQueue {
   /// Unread completions are dropped; no notification any more; on_cq_closed() follows. All queue pairs over it are
   /// closed by then.
   virtual void close() noexcept = 0;
+  /// While completions are placed and polled. An error changes nothing; too_shallow: more entries are present.
+  virtual expected<void, CqError> resize(std::uint32_t depth) noexcept = 0;
+  /// In force at once, for a notification that waits already too. At most one of the two bounds is unbounded.
+  virtual void moderate(const CqModeration& moderation) noexcept = 0;
   virtual std::uint32_t depth() const noexcept = 0;
 };
 

@@ -212,6 +212,8 @@ class Connection final : public ListLink, public rdma::Connection, public Accept
   Ending ending_ = Ending::none;
   io::TimeNs last_words_until_ns_ = io::kNever;
   bool flush_asked_ = false;
+  std::optional<Qp::Completions> flushed_;  // what came of it
+  bool waits_to_be_seen_ = false;
   bool detach_asked_ = false;
   bool close_started_ = false;
   bool lingering_ = false;

@@ -41,6 +41,16 @@ void Connection::advance_ending() noexcept {
     }
     constexpr std::uint32_t kFlushed = kSqFlushed | kRqFlushed;
     if ((seen_ & kFlushed) != kFlushed) return;
+    // In the queue, and to be seen there, before anybody is told of the end (R-DISC-05).
+    if (!flushed_) flushed_ = qp_->completions();
+    if (!qp_->has_shown(*flushed_)) {
+      waits_to_be_seen_ = true;
+      return arm_timer(qp_->completion_latency_ns());
+    }
+    if (std::exchange(waits_to_be_seen_, false) && !last_words_over_) {
+      const io::TimeNs now_ns = context_.world.clock.now_ns();
+      arm_timer(last_words_until_ns_ - std::min(now_ns, last_words_until_ns_));
+    }
     if (std::exchange(tell_lost_, false) && !peer_end_told_) {
       peer_end_told_ = true;
       sink_->on_peer_disconnect(false, reason_);

@@ -1,7 +1,6 @@
 #include "rnic/cq.h"
 
 #include <algorithm>
-#include <bit>
 
 #include "base/interleave.h"
 #include "base/log.h"
@@ -10,93 +9,131 @@ namespace softndk::rnic {
 
 using rdma::Completion;
 using rdma::CqHealth;
+using rdma::CqModeration;
 using rdma::CqNotify;
 
 OwnedInterface<Cq> Cq::create(const rdma::CqParameters& parameters, rdma::CqSink& sink, io::Processor& processor,
-                              rdma::DeviceCounters& counters) noexcept {
-  OwnedInterface<Cq> cq = make_interface<Cq>(parameters.depth, sink, processor, counters);
-  if (cq == nullptr) return nullptr;
-  const std::uint64_t capacity = std::bit_ceil(std::uint64_t{parameters.depth});
-  // Zeroed memory is a valid array of cells: nothing published, and no page touched before its cell is used.
-  if (!cq->memory_.reserve(capacity * sizeof(Cell))) return nullptr;
-  cq->mask_ = capacity - 1;
-  cq->cells_ = reinterpret_cast<Cell*>(cq->memory_.data());
+                              const CqContext& context) noexcept {
+  OwnedInterface<Cq> cq = make_interface<Cq>(sink, processor, context);
+  if (cq == nullptr || !cq->ring_.reserve_memory(parameters.depth, cq->latency_ns_ != 0)) return nullptr;
+  cq->old_cursor_ = cq->ripe_cursor_ = cq->ring_.begin();
   return cq;
 }
 
-Cq::Cq(std::uint32_t depth, rdma::CqSink& sink, io::Processor& processor, rdma::DeviceCounters& counters)
-    : depth_(depth),
-      sink_(sink),
+Cq::Cq(rdma::CqSink& sink, io::Processor& processor, const CqContext& context)
+    : sink_(sink),
       processor_(processor),
-      counters_(counters),
-      notify_task_([](io::Task& task) noexcept { static_cast<NotifyTask&>(task).cq->notify(); }),
-      failed_task_([](io::Task& task) noexcept { static_cast<NotifyTask&>(task).cq->tell_members(); }),
-      close_task_([](io::Task& task) noexcept { static_cast<NotifyTask&>(task).cq->sink_.on_cq_closed(); }) {
-  notify_task_.cq = failed_task_.cq = close_task_.cq = this;
-}
+      counters_(context.counters),
+      clock_(context.clock),
+      latency_ns_(context.settings.completion_latency_ns),
+      arm_counts_old_(context.settings.arm_counts_old),
+      notify_task_(*this, [](io::Task& task) noexcept { static_cast<CqTask&>(task).cq.notify(); }),
+      failed_task_(*this, [](io::Task& task) noexcept { static_cast<CqTask&>(task).cq.tell_members(); }),
+      close_task_(*this, [](io::Task& task) noexcept { static_cast<CqTask&>(task).cq.try_to_close(); }),
+      company_timer_(*this, [](io::Task& task) noexcept { static_cast<CqTimer&>(task).cq.notify(); }),
+      ripe_timer_(*this, [](io::Task& task) noexcept { static_cast<CqTimer&>(task).cq.ripen(); }) {}
 
-bool Cq::is_published(std::uint64_t ticket) const noexcept {
-  // At least acquire: partner of the store in place(), what the cell holds is then visible. Sequentially consistent for
-  // arm(), and on x86 the same instruction.
-  return cells_[ticket & mask_].published.load() == ticket + 1;
-}
+namespace {
+/// Longer intervals are rounded down (R-MOD-08).
+constexpr io::TimeNs kIntervalMaxNs = io::kSecond;
+}  // namespace
+
+// ---- placing and taking
 
 void Cq::place(const Completion& completion) noexcept {
-  std::uint64_t ticket = tail_.load(std::memory_order_relaxed);
-  do {
-    if (health_.load(std::memory_order_relaxed) != CqHealth::good) return;
-    interleave_point();
-    // acquire: partner of the release in poll(); the consumer is done with the cell this ticket will overwrite. Signed:
-    // while we looked, other producers may have passed our ticket and the consumer theirs; the exchange then fails.
-    const auto held = static_cast<std::int64_t>(ticket - head_.load(std::memory_order_acquire));
-    if (held >= static_cast<std::int64_t>(depth_)) return fail(CqHealth::overflow);
-  } while (!tail_.compare_exchange_weak(ticket, ticket + 1, std::memory_order_relaxed));
-  interleave_point();  // others take later tickets and publish them first
-  Cell& cell = cells_[ticket & mask_];
-  cell.completion = completion;
-  const bool solicits = completion.solicited || completion.status != rdma::WorkStatus::success;
-  if (solicits) {
-    std::uint64_t end = solicited_end_.load(std::memory_order_relaxed);
-    interleave_point();
-    while (end < ticket + 1 && !solicited_end_.compare_exchange_weak(end, ticket + 1)) {
-    }
+  const CompletionRing::Claim claim = ring_.claim();
+  if (claim.segment == nullptr) {
+    if (claim.overflow) fail(CqHealth::overflow);
+    return;
   }
+  interleave_point();  // others claim later numbers and publish them first
+  claim.cell().completion = completion;
+  const bool solicits = completion.solicited || completion.status != rdma::WorkStatus::success;
+  if (latency_ns_ != 0) [[unlikely]] {
+    const io::TimeNs due_ns = clock_.now_ns() + latency_ns_;
+    claim.segment->due_ns(claim.number) = due_ns;
+    CompletionRing::publish(claim);
+    interleave_point();
+    if (!ripening_.exchange(true)) processor_.arm(ripe_timer_, due_ns);  // partner: the end of ripen()
+    return;
+  }
+  if (solicits) note_solicited(claim.number);
   // Store then load here, load after store in arm(), all four sequentially consistent: either this load sees the arm,
   // or the arm sees the published cell.
-  cell.published.store(ticket + 1);
+  CompletionRing::publish(claim);
+  look_for_arm(claim.number, solicits);
+}
+
+void Cq::note_solicited(Number number) noexcept {
+  Number end = solicited_end_.load(std::memory_order_relaxed);
+  interleave_point();
+  while (end < number + 1 && !solicited_end_.compare_exchange_weak(end, number + 1)) {
+  }
+}
+
+void Cq::look_for_arm(Number number, bool solicits) noexcept {
   interleave_point();
   const CqNotify armed = armed_.load();
-  if (armed == CqNotify::any || (armed == CqNotify::solicited && solicits)) fire();
+  if (armed == CqNotify::any || (armed == CqNotify::solicited && solicits)) fire(number);
+  // The same with a notification that waits for company (is_deferred()).
+  if (number >= company_.load()) processor_.post(notify_task_);
 }
 
 std::size_t Cq::poll(std::span<Completion> results) noexcept {
-  std::uint64_t head = head_.load(std::memory_order_relaxed);  // only the consumer writes it
-  std::size_t count = 0;
-  // A ticket that is taken and not published yet hides what others have placed behind it: a consumer whose queue pair
+  if (latency_ns_ != 0) return ring_.take(results, ripe_end_.load());
+  // A number that is claimed and not published yet hides what others have placed behind it: a consumer whose queue pair
   // is closed would find its last completions missing (R-CLS-21). Its producer is a few instructions away.
   constexpr unsigned kWaitsMax = 1000;
-  for (unsigned waits = 0; !is_published(head) && tail_.load() != head && waits < kWaitsMax; ++waits)
+  std::size_t count = ring_.take(results, kNone);
+  for (unsigned waits = 0; count == 0 && !results.empty() && !ring_.is_empty() && waits < kWaitsMax; ++waits) {
     interleave_wait();
-  while (count < results.size() && is_published(head)) {
-    results[count++] = cells_[head & mask_].completion;
-    ++head;
+    count = ring_.take(results, kNone);
   }
-  if (count != 0) head_.store(head, std::memory_order_release);  // partner: place()
   return count;
 }
 
-bool Cq::satisfied(CqNotify kind) const noexcept {
+void Cq::ripen() noexcept {
+  if (closing_.load()) return;
+  Number next = ripe_end_.load(std::memory_order_relaxed);
+  const io::TimeNs now_ns = clock_.now_ns();
+  for (;;) {
+    CompletionRing::Cell* cell = ring_.find(ripe_cursor_, next);
+    if (cell == nullptr) {
+      ripening_.store(false);
+      interleave_point();
+      // Published meanwhile, by somebody who saw the flag still up: one of us sees the other.
+      if (ring_.find(ripe_cursor_, next) == nullptr || ripening_.exchange(true)) return;
+      continue;
+    }
+    const io::TimeNs due_ns = ripe_cursor_.segment->due_ns(next);
+    if (due_ns > now_ns) return processor_.arm(ripe_timer_, due_ns);
+    const bool solicits = cell->completion.solicited || cell->completion.status != rdma::WorkStatus::success;
+    if (solicits) note_solicited(next);
+    ripe_end_.store(next + 1);  // as the publishing in place()
+    look_for_arm(next, solicits);
+    ++next;
+  }
+}
+
+// ---- arming
+
+bool Cq::is_visible(Number number) noexcept {
+  return latency_ns_ == 0 ? ring_.holds(number) : number < ripe_end_.load();
+}
+
+bool Cq::satisfied(CqNotify kind) noexcept {
   if (kind == CqNotify::none) return false;
-  if (health_.load() != CqHealth::good && !failure_told_.load()) return true;  // latched (R-ARM-18)
+  if (health_.load() != CqHealth::good) return !failure_told_.load();  // latched, and told once (R-ARM-18)
   // Only what is still here, and was placed after the last notification was entered (R-ARM-06..09), counts.
-  const std::uint64_t from = std::max(head_.load(std::memory_order_relaxed), entered_.load(std::memory_order_relaxed));
-  if (kind == CqNotify::any) return is_published(from);
+  const Number head = ring_.head();
+  const Number from = arm_counts_old_ ? head : std::max(head, entered_.load(std::memory_order_relaxed));
+  if (kind == CqNotify::any) return is_visible(from);
   if (kind == CqNotify::solicited) {
     // Not published yet: its producer has its own look at armed_ still before it.
-    const std::uint64_t end = solicited_end_.load();
-    return end > from && is_published(end - 1);
+    const Number end = solicited_end_.load();
+    return end > from && is_visible(end - 1);
   }
-  return false;
+  return false;  // R-ARM-13
 }
 
 void Cq::arm(CqNotify kind) noexcept {
@@ -107,38 +144,99 @@ void Cq::arm(CqNotify kind) noexcept {
   while (pending < kind && !armed_.compare_exchange_weak(pending, kind)) {
   }
   interleave_point();
-  if (satisfied(armed_.load())) fire();  // partner: the store and load at the end of place()
+  if (satisfied(armed_.load())) fire(kNone);  // partner: the store and load at the end of place()
 }
 
-void Cq::fire() noexcept {
+void Cq::fire(Number number) noexcept {
   interleave_point();
   // At most once for each arm (R-ARM-02): the exchange decides who of several producers it was.
   if (armed_.exchange(CqNotify::none) == CqNotify::none) return;
+  // What came since the last notification is company that it has already.
+  const Number news = std::max(ring_.head(), entered_.load());
+  Number nobody = kNone;
+  due_since_.compare_exchange_strong(nobody, std::min(number, news));  // else: one that waits tells of this too
   processor_.post(notify_task_);
 }
 
+// ---- telling
+
 void Cq::notify() noexcept {
-  if (closing_.load()) return;
+  if (closing_.load() || due_since_.load() == kNone) return;
   const CqHealth health = health_.load();
-  if (health != CqHealth::good) failure_told_.store(true);
-  // What can be polled now is old. Not tail_: a ticket that is taken but not published yet is news that its producer,
-  // who may have seen no arm, will not tell.
-  std::uint64_t entered = std::max(entered_.load(std::memory_order_relaxed), head_.load());
-  while (is_published(entered))
-    ++entered;
-  interleave_point();
-  entered_.store(entered);
+  if (health == CqHealth::good && is_deferred()) return;
+  if (waits_) {
+    waits_ = false;
+    company_.store(kNone);
+    processor_.cancel(company_timer_);
+  }
+  due_since_.store(kNone);  // what becomes due from here on is told next time
+  if (health != CqHealth::good && failure_told_.exchange(true)) return;
+  mark_old();
   sink_.on_notify(health);
 }
+
+void Cq::mark_old() noexcept {
+  // What can be polled now is old. Not all that is claimed: an entry that is not published yet is news that its
+  // producer, who may have seen no arm, will not tell.
+  Number entered = std::max(entered_.load(std::memory_order_relaxed), ring_.head());
+  if (latency_ns_ != 0) {
+    entered = std::max(entered, ripe_end_.load());
+  } else {
+    while (ring_.find(old_cursor_, entered) != nullptr)
+      ++entered;
+  }
+  interleave_point();
+  entered_.store(entered);
+}
+
+void Cq::moderate(const CqModeration& moderation) noexcept {
+  const bool is_none = moderation.interval_us == 0 || moderation.count <= 1;  // R-MOD-03, R-MOD-04
+  moderation_.store(is_none ? 0 : std::uint64_t{moderation.interval_us} << 32 | moderation.count);
+  processor_.post(notify_task_);  // one that waits is under the new rule from now on (R-MOD-11)
+}
+
+/// Whether the notification that is due has to wait for company; then it is called again in time.
+bool Cq::is_deferred() noexcept {
+  const std::uint64_t moderation = moderation_.load();
+  if (moderation == 0) return false;  // R-MOD-01
+  const auto interval_us = static_cast<std::uint32_t>(moderation >> 32);
+  auto count = static_cast<std::uint32_t>(moderation);
+  const std::uint32_t depth = ring_.depth();
+  if (!waits_) {
+    waits_ = true;
+    waits_since_ns_ = clock_.now_ns();
+  }
+  const bool is_timed = interval_us != CqModeration::kUnbounded;
+  // More cannot come together than the queue holds, which a resize may have made less.
+  if (!is_timed) count = std::min(count, depth);
+  const bool is_counted = count <= depth;
+  const Number last = is_counted ? due_since_.load() + count - 1 : kNone;
+  company_.store(last);
+  interleave_point();
+  // Partner: look_for_arm(). An entry that was taken already is not found; then the head has passed it.
+  CompletionRing::Cursor cursor = old_cursor_;
+  if (is_counted &&
+      (latency_ns_ == 0 ? ring_.find(cursor, last) != nullptr || ring_.head() > last : ripe_end_.load() > last))
+    return false;
+  if (!is_timed) return true;
+  const io::TimeNs until_ns = waits_since_ns_ + std::min(interval_us * io::kMicrosecond, kIntervalMaxNs);
+  if (clock_.now_ns() >= until_ns) return false;
+  processor_.arm(company_timer_, until_ns);
+  return true;
+}
+
+// ---- the end
 
 void Cq::fail(CqHealth health) noexcept {
   CqHealth good = CqHealth::good;
   if (!health_.compare_exchange_strong(good, health)) return;
+  ring_.shut();
   counters_.cq_errors.fetch_add(1, std::memory_order_relaxed);
-  log(LogLevel::warning, "completion queue %p of depth %u overflowed: its queue pairs are dead",
-      static_cast<void*>(this), depth_);
+  log(LogLevel::warning, "completion queue %p of depth %u %s: its queue pairs are dead", static_cast<void*>(this),
+      depth(), health == CqHealth::overflow ? "overflowed" : "failed");
   processor_.post(failed_task_);
-  fire();  // health_ was stored before armed_ is read; arm() stores armed_ before it reads health_
+  fire(kNone);  // health_ was stored before armed_ is read; arm() stores armed_ before it reads health_
+  processor_.post(notify_task_);  // one that waits for company has waited enough (R-MOD-14)
 }
 
 void Cq::tell_members() noexcept {
@@ -163,6 +261,18 @@ void Cq::close() noexcept {
   interleave_point();
   // Behind a notification that is queued already: the processor runs its tasks in order.
   processor_.post(close_task_);
+}
+
+void Cq::try_to_close() noexcept {
+  // What waits is dropped (R-MOD-15). A run of a timer that is queued already finds that it came too late, but it must
+  // find us.
+  processor_.cancel(company_timer_);
+  processor_.cancel(ripe_timer_);
+  if (company_timer_.is_queued() || ripe_timer_.is_queued() || notify_task_.is_queued()) {
+    processor_.post(close_task_);
+    return;
+  }
+  sink_.on_cq_closed();
 }
 
 }  // namespace softndk::rnic

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <bit>
 
-#include "rnic/cq.h"
 #include "rnic/listener.h"
 #include "rnic/qp.h"
 #include "rnic/shared_endpoint.h"
@@ -36,8 +35,8 @@ constexpr rdma::DeviceCaps kCaps{
     .private_data_max = 252,
     .fast_register_pages_max = FastRegion::kPagesMax,
     .memory_windows = true,
-    .cq_resize = false,
-    .cq_moderation = false,
+    .cq_resize = true,
+    .cq_moderation = true,
     .read_local_invalidate = true,
     .loopback = true,
 };
@@ -106,7 +105,8 @@ Device::Device(io::World& world, const DeviceOptions& options)
                           endpoints_,
                           counters_,
                           {kCaps.inbound_read_limit_max, kCaps.outbound_read_limit_max},
-                          kCaps.private_data_max} {}
+                          kCaps.private_data_max},
+      cq_context_{counters_, world.clock, settings_} {}
 
 Device::~Device() = default;
 
@@ -137,7 +137,7 @@ expected<OwnedInterface<rdma::CompletionQueue>, CreateError> Device::create_cq(c
                                                                                rdma::CqSink& sink) noexcept {
   if (parameters.depth == 0 || parameters.depth > caps_.cq_depth_max) return unexpected(CreateError::invalid);
   const unsigned slot = choose_processor(parameters.affinity_mask);
-  return made<rdma::CompletionQueue>(Cq::create(parameters, sink, processor(slot), counters_));
+  return made<rdma::CompletionQueue>(Cq::create(parameters, sink, processor(slot), cq_context_));
 }
 
 expected<OwnedInterface<rdma::SharedReceiveQueue>, CreateError> Device::create_srq(
@@ -163,8 +163,14 @@ expected<OwnedInterface<rdma::QueuePair>, CreateError> Device::create_qp(rdma::P
     if (&processor(static_cast<unsigned>(i)) == &home) slot = i;
   }
   ProcessorBuffers& buffers = *buffers_[slot];
-  const QpContext context{tokens_, static_cast<Domain&>(pd),      parameters.context,           counters_, world_.clock,
-                          home,    MutableBytes(buffers.staging), MutableBytes(buffers.scratch)};
+  const QpContext context{tokens_,
+                          static_cast<Domain&>(pd),
+                          parameters.context,
+                          counters_,
+                          world_.clock,
+                          home,
+                          MutableBytes(buffers.staging),
+                          MutableBytes(buffers.scratch)};
   return made<rdma::QueuePair>(Qp::create(context, parameters, caps_, sink));
 }
 

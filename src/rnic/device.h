@@ -3,6 +3,7 @@
 #include "io/network.h"
 #include "rdma/device.h"
 #include "rnic/connection.h"
+#include "rnic/cq.h"
 #include "rnic/endpoint_table.h"
 #include "rnic/settings.h"
 #include "rnic/tpt/token_table.h"
@@ -62,6 +63,7 @@ class Device final : public rdma::Device {
   TokenTable tokens_;
   EndpointTable endpoints_;
   ConnectionContext connection_context_;
+  const CqContext cq_context_;
   Array<Owned<ProcessorBuffers>> buffers_;  // one for each of our processors
   std::atomic<unsigned> next_processor_{0};
 };

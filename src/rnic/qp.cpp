@@ -18,8 +18,9 @@ Qp::Qp(const QpContext& context, const rdma::QpParameters& parameters, rdma::QpS
       initiator_cq_(static_cast<Cq&>(*parameters.initiator_cq)),
       transmitter_(context_, initiator_cq_, pending_reads_, inbound_reads_),
       receiver_(context_, receive_cq_, pending_reads_, inbound_reads_, transmitter_),
-      close_task_([](io::Task& task) noexcept { static_cast<CloseTask&>(task).qp->try_to_end(); }) {
-  close_task_.qp = receive_member_.qp = initiator_member_.qp = this;
+      close_task_([](io::Task& task) noexcept { static_cast<CloseTask&>(task).qp->try_to_end(); }),
+      close_timer_([](io::Task& task) noexcept { static_cast<CloseTimer&>(task).qp->try_to_end(); }) {
+  close_task_.qp = close_timer_.qp = receive_member_.qp = initiator_member_.qp = this;
   transmitter_.set_cancel_reads([](void* receiver) noexcept { static_cast<Receiver*>(receiver)->cancel_reads(); },
                                 &receiver_);
   receive_cq_.add_member(receive_member_);
@@ -112,6 +113,12 @@ void Qp::try_to_end() noexcept {
   // An owner elsewhere is about to let go: it has nothing to wait for. Until then we come round again.
   if (!transmitter_.is_idle() || !receiver_.is_idle()) {
     context_.processor.post(close_task_);
+    return;
+  }
+  // Every request has its entry, and by now the consumer can take it (R-CLS-21).
+  if (!last_completions_) last_completions_ = completions();
+  if (!has_shown(*last_completions_)) {
+    context_.processor.arm(close_timer_, context_.clock.now_ns() + completion_latency_ns());
     return;
   }
   sink_.on_qp_closed();

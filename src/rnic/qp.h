@@ -1,6 +1,7 @@
 #pragma once
 #include <atomic>
 #include <cstdint>
+#include <optional>
 
 #include "base/thread_safety.h"
 #include "rdma/device.h"
@@ -39,6 +40,17 @@ class Qp final : public rdma::QueuePair {
   /// Initiator posts are taken from now on (R-WR-10), or no more (R-WR-08, R-WR-11).
   void set_connected(bool connected) noexcept;
   bool is_dead() const noexcept { return cq_failed_.load(); }
+  /// What has been placed for it so far: a minimum latency hides it for a while, and who is told of an end must find
+  /// it.
+  struct Completions {
+    Cq::Mark receives;
+    Cq::Mark initiator;
+  };
+  Completions completions() const noexcept { return {receive_cq_.placed(), initiator_cq_.placed()}; }
+  bool has_shown(const Completions& placed) const noexcept {
+    return receive_cq_.has_shown(placed.receives) && initiator_cq_.has_shown(placed.initiator);
+  }
+  io::TimeNs completion_latency_ns() const noexcept { return receive_cq_.latency_ns(); }
   Transmitter& transmitter() { return transmitter_; }
   Receiver& receiver() { return receiver_; }
   const TokenDomain& domain() const { return context_.domain; }
@@ -50,6 +62,10 @@ class Qp final : public rdma::QueuePair {
   };
   struct CloseTask : io::Task {
     using Task::Task;
+    Qp* qp = nullptr;
+  };
+  struct CloseTimer : io::Timer {
+    using Timer::Timer;
     Qp* qp = nullptr;
   };
   void on_cq_failed() noexcept SOFTNDK_EXCLUDES(mutex_);
@@ -68,6 +84,8 @@ class Qp final : public rdma::QueuePair {
   Member receive_member_;
   Member initiator_member_;
   CloseTask close_task_;
+  CloseTimer close_timer_;
+  std::optional<Completions> last_completions_;  // at the end
   Mutex mutex_;
   Link* link_ SOFTNDK_GUARDED_BY(mutex_) = nullptr;
   bool used_ SOFTNDK_GUARDED_BY(mutex_) = false;

@@ -22,6 +22,8 @@ struct Settings {
   FpduPolicy fpdu = FpduPolicy::automatic;
   bool crc = true;
   bool verify_before_place = false;
+  bool arm_counts_old = false;           ///< an arm is satisfied by what the last notification told of, too (R-ARM-08)
+  io::TimeNs completion_latency_ns = 0;  ///< before it an entry of a completion queue is not seen (R-ARM-23)
   io::TimeNs request_timeout_ns = 5 * io::kSecond;      ///< T1: TCP accept to MPA Request
   io::TimeNs connect_timeout_ns = 120 * io::kSecond;    ///< T2: TCP connect to MPA Reply; also how long accept may wait
   io::TimeNs rtr_timeout_ns = 120 * io::kSecond;        ///< T3: MPA Reply to RTR

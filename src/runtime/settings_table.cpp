@@ -111,9 +111,17 @@ constexpr Setting kTable[] = {
      "in which order results come that pend; permuted: drawn from the seed, on processors drawn too",
      [](Configuration& to, std::string_view value) { return provider::parse_order(value, to.provider); }},
     {"latency_us", "0", "0..1000000",
-     "what pends calls back no earlier than this after its call, in microseconds; 0: when it is known",
+     "minimum completion latency in microseconds, 0: none; what pends calls back no earlier than this after its call, "
+     "and an entry is seen and told of in its completion queue no earlier than this after it was placed",
      [](Configuration& to, std::string_view value) {
-       return parse_time(value, 1'000'000, io::kMicrosecond, to.provider.latency_ns);
+       if (!parse_time(value, 1'000'000, io::kMicrosecond, to.provider.latency_ns)) return false;
+       to.rnic.completion_latency_ns = to.provider.latency_ns;
+       return true;
+     }},
+    {"arm", "new", "new | any",
+     "which entries satisfy an arm: those that no notification has told of, or every one that is there",
+     [](Configuration& to, std::string_view value) {
+       return parse_choice<bool>(value, {{"new", false}, {"any", true}}, to.rnic.arm_counts_old);
      }},
     {"verifier", "off", "off | passthrough", "an interposer between every consumer and every provider",
      [](Configuration& to, std::string_view value) {

@@ -245,5 +245,179 @@ TEST(R_CQ_23, BothFormsReadTheSameQueue) {
   });
 }
 
+TEST(R_CQ_07, WithoutTheCapabilityAResizeIsNotSupported) {
+  for (const bool can : {false, true}) {
+    simulate([can] {
+      Rig rig;
+      rig.device.capabilities.cq_resize = can;
+      NDK_CQ* cq = rig.cq();
+      Seen seen;
+      const NTSTATUS status = cq->Dispatch->NdkResizeCq(cq, 32, Seen::completed, &seen);
+      EXPECT_EQ(status, can ? STATUS_SUCCESS : STATUS_NOT_SUPPORTED);
+      EXPECT_EQ(rig.device.cqs.last().depth(), can ? 32u : 16u);
+      EXPECT_EQ(seen.calls, 0);
+      EXPECT_EQ(cq->Dispatch->NdkResizeCq(cq, 32, nullptr, nullptr), STATUS_INVALID_PARAMETER);
+      close(cq);
+    });
+  }
+}
+
+TEST(R_CQ_09, WhatTheDeviceRefusesIsTheRequestsStatusInEveryMode) {
+  for (CompletionMode mode : kAllModes) {
+    simulate([mode] {
+      Rig rig(policy(mode));
+      rig.device.capabilities.cq_resize = true;
+      NDK_CQ* cq = rig.cq();
+      for (const auto& [error, expected_status] :
+           {std::pair{rdma::CqError::too_shallow, STATUS_INVALID_PARAMETER},
+            std::pair{rdma::CqError::no_resources, STATUS_INSUFFICIENT_RESOURCES}}) {
+        rig.device.cqs.last().resize_error = error;
+        Seen seen;
+        const NTSTATUS status = cq->Dispatch->NdkResizeCq(cq, 4, Seen::completed, &seen);
+        if (status == STATUS_PENDING) seen.wait();
+        EXPECT_EQ(status == STATUS_PENDING ? seen.status.load() : status, expected_status);
+      }
+      close(cq);
+    });
+  }
+}
+
+TEST(R_CQ_10, APendingResizeKeepsTheCloseWaiting) {
+  simulate([] {
+    Rig rig(policy(CompletionMode::later));
+    rig.device.capabilities.cq_resize = true;
+    NDK_CQ* cq = rig.cq();
+    Seen resized, closed;
+    closed.inside = [&](Seen&) { EXPECT_TRUE(resized.returned); };
+    EXPECT_EQ(cq->Dispatch->NdkResizeCq(cq, 64, Seen::completed, &resized), STATUS_PENDING);
+    EXPECT_EQ(begin_close(cq, cq->Dispatch->NdkCloseCq, closed), STATUS_PENDING);
+    closed.wait();
+    EXPECT_EQ(resized.status, STATUS_SUCCESS);
+  });
+}
+
+TEST(R_MOD_10, WithoutTheCapabilityModerationIsNotSupported) {
+  simulate([] {
+    Rig rig;
+    rig.device.capabilities.cq_moderation = false;
+    NDK_CQ* cq = rig.cq();
+    for (const ULONG interval : {ULONG{0}, ULONG{20}, MAXULONG})
+      EXPECT_EQ(cq->Dispatch->NdkControlCqInterruptModeration(cq, interval, MAXULONG), STATUS_NOT_SUPPORTED);
+    EXPECT_EQ(rig.device.cqs.last().moderations, 0);
+    close(cq);
+  });
+}
+
+TEST(R_MOD_07, TheLimitsReachTheDeviceUnlessNothingWouldBoundTheWait) {
+  simulate([] {
+    Rig rig;
+    rig.device.capabilities.cq_moderation = rig.device.capabilities.cq_resize = true;
+    NDK_CQ* cq = rig.cq();  // sixteen deep
+    FakeCq& device = rig.device.cqs.last();
+    const auto control = [&](ULONG interval, ULONG count) {
+      return cq->Dispatch->NdkControlCqInterruptModeration(cq, interval, count);
+    };
+    EXPECT_EQ(control(20, 0xFFFFFFFF), STATUS_SUCCESS);
+    EXPECT_EQ(device.moderation.interval_us, 20u);
+    EXPECT_EQ(control(MAXULONG, 16), STATUS_SUCCESS);
+    EXPECT_EQ(control(MAXULONG, 17), STATUS_INVALID_PARAMETER_MIX);
+    EXPECT_EQ(control(MAXULONG, MAXULONG), STATUS_INVALID_PARAMETER_MIX);
+    EXPECT_EQ(device.moderation.count, 16u) << "as before";
+    Seen seen;
+    EXPECT_EQ(cq->Dispatch->NdkResizeCq(cq, 32, Seen::completed, &seen), STATUS_SUCCESS);
+    EXPECT_EQ(control(MAXULONG, 17), STATUS_SUCCESS) << "the depth of now";
+    close(cq);
+  });
+}
+
+TEST(R_CQ_17, OnlyTheTwoReceiveTypesHaveTheReceiveBit) {
+  simulate([] {
+    Rig rig;
+    NDK_CQ* cq = rig.cq();
+    for (const auto operation : {rdma::Operation::send, rdma::Operation::send_invalidate, rdma::Operation::write,
+                                 rdma::Operation::read, rdma::Operation::receive, rdma::Operation::receive_invalidate,
+                                 rdma::Operation::fast_register, rdma::Operation::bind, rdma::Operation::invalidate}) {
+      rig.device.cqs.last().place(completion(operation, 1));
+      NDK_RESULT_EX result{};
+      EXPECT_EQ(cq->Dispatch->NdkGetCqResultsEx(cq, &result, 1), 1u);
+      const bool receive = operation == rdma::Operation::receive || operation == rdma::Operation::receive_invalidate;
+      EXPECT_EQ((result.Type & NdkOperationTypeReceive) != 0, receive);
+    }
+    close(cq);
+  });
+}
+
+TEST(R_CQ_18, OnlyAReceiveThatInvalidatedNamesAToken) {
+  simulate([] {
+    Rig rig;
+    NDK_CQ* cq = rig.cq();
+    for (const auto operation : {rdma::Operation::receive_invalidate, rdma::Operation::receive, rdma::Operation::send,
+                                 rdma::Operation::invalidate}) {
+      rig.device.cqs.last().place(completion(operation, 1));
+      NDK_RESULT_EX result;
+      std::memset(&result, 0xee, sizeof result);
+      EXPECT_EQ(cq->Dispatch->NdkGetCqResultsEx(cq, &result, 1), 1u);
+      // The whole of the field: its upper half is zero.
+      EXPECT_EQ(result.TypeSpecificCompletionOutput,
+                operation == rdma::Operation::receive_invalidate ? std::uint64_t{0x77} : 0);
+    }
+    close(cq);
+  });
+}
+
+TEST(R_CQ_19, ASendAndInvalidateCompletesAsASend) {
+  simulate([] {
+    Rig rig;
+    NDK_CQ* cq = rig.cq();
+    rig.device.cqs.last().place(completion(rdma::Operation::send_invalidate, 1));
+    NDK_RESULT_EX result{};
+    EXPECT_EQ(cq->Dispatch->NdkGetCqResultsEx(cq, &result, 1), 1u);
+    EXPECT_EQ(result.Type, NdkOperationTypeSend);
+    close(cq);
+  });
+}
+
+TEST(R_CQ_20, AReceiveThatInvalidatedCanBeTakenPlainly) {
+  simulate([] {
+    Rig rig;
+    NDK_CQ* cq = rig.cq();
+    rig.device.cqs.last().place(completion(rdma::Operation::receive_invalidate, 7));
+    NDK_RESULT result{};
+    EXPECT_EQ(cq->Dispatch->NdkGetCqResults(cq, &result, 1), 1u);
+    EXPECT_EQ(result.Status, STATUS_SUCCESS);
+    EXPECT_EQ(result.BytesTransferred, 7u);
+    EXPECT_EQ(result.RequestContext, reinterpret_cast<PVOID>(7));
+    close(cq);
+  });
+}
+
+TEST(R_CQ_21, ASuccessHasNoProviderErrorCode) {
+  simulate([] {
+    Rig rig({}, NDK_VERSION{2, 1});
+    NDK_CQ* cq = rig.cq();
+    for (const bool succeeds : {true, false}) {
+      rig.device.cqs.last().place(completion(
+          rdma::Operation::read, 1, succeeds ? rdma::WorkStatus::success : rdma::WorkStatus::remote_resources));
+      NDK_RESULT_EX result;
+      std::memset(&result, 0xee, sizeof result);
+      EXPECT_EQ(cq->Dispatch->NdkGetCqResultsEx(cq, &result, 1), 1u);
+      EXPECT_EQ(result.ProviderErrorCode, succeeds ? 0u : 0x1202u) << "our own code, of a Terminate";
+    }
+    close(cq);
+  });
+}
+
+TEST(R_ARM_17, AFatalErrorIsAnInternalError) {
+  simulate([] {
+    Rig rig;
+    Seen seen;
+    NDK_CQ* cq = rig.cq(Seen::notified, &seen);
+    rig.device.cqs.last().notify(rdma::CqHealth::failed);
+    EXPECT_EQ(seen.calls, 1);
+    EXPECT_EQ(seen.status, STATUS_INTERNAL_ERROR);
+    close(cq);
+  });
+}
+
 }  // namespace
 }  // namespace softndk::provider

@@ -250,7 +250,16 @@ class FakeCq final : public rdma::CompletionQueue {
   }
   void arm(rdma::CqNotify kind) noexcept override { armed = kind; }
   void close() noexcept override;
-  std::uint32_t depth() const noexcept override { return parameters.depth; }
+  expected<void, rdma::CqError> resize(std::uint32_t to) noexcept override {
+    if (resize_error) return unexpected(*resize_error);
+    current_depth = to;
+    return {};
+  }
+  void moderate(const rdma::CqModeration& wanted) noexcept override {
+    moderation = wanted;
+    ++moderations;
+  }
+  std::uint32_t depth() const noexcept override { return current_depth; }
 
   void place(const rdma::Completion& completion) {
     MutexLock lock(mutex_);
@@ -265,6 +274,10 @@ class FakeCq final : public rdma::CompletionQueue {
 
   const rdma::CqParameters parameters;
   rdma::CqSink& sink;
+  std::atomic<std::uint32_t> current_depth{parameters.depth};
+  std::optional<rdma::CqError> resize_error;
+  rdma::CqModeration moderation;
+  int moderations = 0;
   std::atomic<rdma::CqNotify> armed{rdma::CqNotify::none};
   LastEvent last_event{this, [](void* self) noexcept { static_cast<FakeCq*>(self)->sink.on_cq_closed(); }};
 

@@ -61,15 +61,17 @@ TEST(ProjectFile, AnApplicationIsNoDriver) {
 }
 
 TEST(SourcesFile, ContinuesItsLists) {
-  const BuildFile file = parse_sources_file("TARGETTYPE=DRIVER\r\nC_DEFINES=-DX=1 /DY $(Z)\r\nSOURCES= \\\r\n a.c \\\r\n  b.c\r\n");
+  const BuildFile file =
+      parse_sources_file("TARGETTYPE=DRIVER\r\nC_DEFINES=-DX=1 /DY $(Z)\r\nSOURCES= \\\r\n a.c \\\r\n  b.c\r\n");
   EXPECT_TRUE(file.is_driver);
   EXPECT_EQ(file.sources, (Words{"a.c", "b.c"}));
   EXPECT_EQ(file.definitions, (Words{"X=1", "Y"}));
 }
 
 TEST(Includes, AreFoundAsTheCompilerReadsThem) {
-  const auto all = includes_of("#include <a.h>\n  # include \"b.h\" // why\n/* #include <c.h>\n#include <d.h>\n*/ #include <e.h>\n"
-                               "// #include <f.h>\n#include MACRO\n#include <g.h> /* and\n#include <h.h> */\n");
+  const auto all = includes_of(
+      "#include <a.h>\n  # include \"b.h\" // why\n/* #include <c.h>\n#include <d.h>\n*/ #include <e.h>\n"
+      "// #include <f.h>\n#include MACRO\n#include <g.h> /* and\n#include <h.h> */\n");
   Words names;
   for (const Include& include : all)
     names.push_back(include.name + (include.quoted ? "\"" : ">"));
@@ -79,7 +81,8 @@ TEST(Includes, AreFoundAsTheCompilerReadsThem) {
 TEST(IncludePlan, ForwardsWhatIsSpelledOtherwise) {
   const Tree tree, package;
   package.put("ntddk.h", "");
-  tree.put("src/a.c", "#include <NTDDK.h>\n#include \"..\\Inc\\X.h\"\n#include \"x.h\"\n#include \"a.tmh\"\n#include <stdio.h>\n");
+  tree.put("src/a.c",
+           "#include <NTDDK.h>\n#include \"..\\Inc\\X.h\"\n#include \"x.h\"\n#include \"a.tmh\"\n#include <stdio.h>\n");
   tree.put("inc/x.h", "#include \"y.H\"\n");
   tree.put("inc/y.h", "");
   const auto sources = find_sources(tree.root(), {});
@@ -125,7 +128,8 @@ TEST(IncludePlan, KnowsWhoUsesTheCxxLibraryAndWhichSourcesAreIncluded) {
 TEST(SourceTree, AsksWhichOfTwoDrivers) {
   const Tree tree;
   for (const char* const name : {"one", "two"}) {
-    tree.put(std::string(name) + "/p.vcxproj", "<ConfigurationType>Driver</ConfigurationType><ClCompile Include=\"A.C\" />");
+    tree.put(std::string(name) + "/p.vcxproj",
+             "<ConfigurationType>Driver</ConfigurationType><ClCompile Include=\"A.C\" />");
     tree.put(std::string(name) + "/a.c", "");
   }
   const auto both = find_sources(tree.root(), {});
@@ -139,8 +143,9 @@ TEST(SourceTree, AsksWhichOfTwoDrivers) {
 }
 
 TEST(Package, IsWhereverItWasMovedTo) {
-  const std::string text = "prefix=/usr/local\nincludedir=${prefix}/include\nName: softndk\n"
-                           "Cflags: -I${includedir}/softndk/wdk -fshort-wchar\nLibs: -L${prefix}/lib -lsoftndk\n";
+  const std::string text =
+      "prefix=/usr/local\nincludedir=${prefix}/include\nName: softndk\n"
+      "Cflags: -I${includedir}/softndk/wdk -fshort-wchar\nLibs: -L${prefix}/lib -lsoftndk\n";
   const Package package = parse_package(text, "/opt/x");
   EXPECT_EQ(package.compile_flags, (Words{"-I/opt/x/include/softndk/wdk", "-fshort-wchar"}));
   EXPECT_EQ(package.link_flags, (Words{"-L/opt/x/lib", "-lsoftndk"}));
@@ -153,13 +158,14 @@ TEST(MissingNames, AreReadFromGccClangAndLd) {
   const auto names = missing_names(
       "a.c:3:10: fatal error: x.h: No such file or directory\n"
       "a.c:4:1: error: implicit declaration of function \xe2\x80\x98IoA\xe2\x80\x99 [-W]\n"
-      "a.c:5:1: \x1b[01;31m\x1b[Kerror: \x1b[m\x1b[K\xe2\x80\x98\x1b[01m\x1b[KB\x1b[m\x1b[K\xe2\x80\x99 undeclared (first use)\n"
+      "a.c:5:1: \x1b[01;31m\x1b[Kerror: \x1b[m\x1b[K\xe2\x80\x98\x1b[01m\x1b[KB\x1b[m\x1b[K\xe2\x80\x99 undeclared "
+      "(first use)\n"
       "a.c:6:1: error: unknown type name 'C'\na.cpp:7:1: error: use of undeclared identifier 'D'\n"
       "a.c:8:1: error: 'struct S' has no member named 'E'\n"
       "ld: a.c:9: undefined reference to `F'\nld: a.c:9: undefined reference to `F'\n");
-  const std::vector<MissingName> expected = {{Kind::header, "x.h"},     {Kind::identifier, "IoA"}, {Kind::identifier, "B"},
-                                             {Kind::identifier, "C"},   {Kind::identifier, "D"},   {Kind::member, "E"},
-                                             {Kind::symbol, "F"}};
+  const std::vector<MissingName> expected = {
+      {Kind::header, "x.h"},   {Kind::identifier, "IoA"}, {Kind::identifier, "B"}, {Kind::identifier, "C"},
+      {Kind::identifier, "D"}, {Kind::member, "E"},       {Kind::symbol, "F"}};
   EXPECT_EQ(names, expected);
 }
 
@@ -174,10 +180,12 @@ TEST(Hints, SayTierHeaderAndWhetherWeHaveIt) {
   const auto about = [&](const char* name) {
     return hints.about({MissingName::Kind::identifier, name}).value_or("nothing");
   };
-  EXPECT_EQ(about("IoHaveNot"), "IoHaveNot is a tier 3 name of the Windows kernel, of <ntifs.h>; SoftNDK does not provide it");
+  EXPECT_EQ(about("IoHaveNot"),
+            "IoHaveNot is a tier 3 name of the Windows kernel, of <ntifs.h>; SoftNDK does not provide it");
   EXPECT_EQ(about("IoHave"), "IoHave is in <wdm.h>: nothing that is included here leads to it");
   EXPECT_EQ(about("IoMacro"), "IoMacro is in <wdm.h>: nothing that is included here leads to it");
-  EXPECT_EQ(about("IoUnknown"), "IoUnknown looks like a name of the Windows kernel; SoftNDK does not provide it (no tier)");
+  EXPECT_EQ(about("IoUnknown"),
+            "IoUnknown looks like a name of the Windows kernel; SoftNDK does not provide it (no tier)");
   EXPECT_EQ(about("my_function"), "nothing");
 }
 

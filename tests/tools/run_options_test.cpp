@@ -24,13 +24,12 @@ TEST(RunOptions, SeedGoesWhereASeedIsMissing) {
   options.simulated = true;
   options.interfaces = {"7=10.0.0.1", "8=10.0.0.2"};
   options.settings = {"crc=off"};
-  EXPECT_EQ(settings_for(options, 5).value(),
-            (Settings{{"latency_us", "30"},
-                      {"policy", "mixed(5)"},
-                      {"order", "permuted(9)"},
-                      {"interfaces", "7=10.0.0.1,8=10.0.0.2"},
-                      {"world", "sim(5)"},
-                      {"crc", "off"}}));
+  EXPECT_EQ(settings_for(options, 5).value(), (Settings{{"latency_us", "30"},
+                                                        {"policy", "mixed(5)"},
+                                                        {"order", "permuted(9)"},
+                                                        {"interfaces", "7=10.0.0.1,8=10.0.0.2"},
+                                                        {"world", "sim(5)"},
+                                                        {"crc", "off"}}));
 }
 
 TEST(RunOptions, SeedRangesHaveTwoEnds) {
