@@ -15,7 +15,8 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 RULES = ROOT / "docs" / "rules"
 # Families in which every rule has a named test: grows with the issues that ask for them.
-COMPLETE = ["ADR", "CNCT", "CONN", "CRT", "DISC", "EP", "EVT", "GCD", "LSN", "REJ", "REQ", "RL", "SEP"]
+COMPLETE = ["ADR", "ARM", "CNCT", "CONN", "CQ", "CRT", "DEF", "DISC", "EP", "EVT", "FLU", "GCD", "LSN", "MOD", "REJ",
+            "REQ", "RL", "SEP", "WR"]
 # Anything after the rule's number in a suite's name tells apart fixtures of one rule.
 TEST = re.compile(r"\b(?:TYPED_)?TEST(?:_[FP])?\(\s*(R_[A-Z]+_\d+)\w*\s*,\s*(\w+)\s*\)")
 

@@ -170,7 +170,8 @@ expected<OwnedInterface<rdma::QueuePair>, CreateError> Device::create_qp(rdma::P
                           world_.clock,
                           home,
                           MutableBytes(buffers.staging),
-                          MutableBytes(buffers.scratch)};
+                          MutableBytes(buffers.scratch),
+                          settings_.defer};
   return made<rdma::QueuePair>(Qp::create(context, parameters, caps_, sink));
 }
 

@@ -1,5 +1,7 @@
 #include "rnic/qp.h"
 
+#include "base/log.h"
+
 namespace softndk::rnic {
 
 OwnedInterface<Qp> Qp::create(const QpContext& context, const rdma::QpParameters& parameters,
@@ -35,14 +37,17 @@ Qp::~Qp() {
 expected<void, rdma::PostError> Qp::post_send(const rdma::SendWork& work) noexcept {
   SendQueue& queue = transmitter_.queue();
   queue.poster.assume();
-  if (!connected_.load(std::memory_order_acquire)) return unexpected(rdma::PostError::not_connected);
+  if (!connected_.load(std::memory_order_acquire)) {
+    start_deferred();  // where only the peer has left, they can still go out
+    return unexpected(rdma::PostError::not_connected);
+  }
   expected<void, rdma::PostError> pushed = queue.push(work);
   // A deferred request waits for the next that is not, or for one that fails (R-DEF-03, R-DEF-04).
-  if (!work.flags.defer || !pushed) {
+  if (!work.flags.defer || !pushed || context_.defer == DeferPolicy::at_once) {
     std::size_t own_bytes = 0;
     for (const rdma::Sge& sge : work.sges)
       own_bytes += sge.length_bytes;
-    transmitter_.kick(own_bytes);
+    transmitter_.post(own_bytes);
   }
   return pushed;
 }
@@ -103,6 +108,9 @@ void Qp::on_cq_failed() noexcept {
 }
 
 void Qp::close() noexcept {
+  if (context_.defer == DeferPolicy::forced && transmitter_.queue().has_deferred())
+    log(LogLevel::warning, "queue pair %p closes, and the last of its deferred requests were never started",
+        static_cast<void*>(this));  // R-DEF-05, R-DEF-08
   connected_.store(false);
   transmitter_.stop(true);
   receiver_.stop();

@@ -23,7 +23,7 @@ class Qp final : public rdma::QueuePair {
   expected<void, rdma::PostError> post_send(const rdma::SendWork& work) noexcept override;
   expected<void, rdma::PostError> post_receive(const rdma::ReceiveWork& work) noexcept override;
   void flush() noexcept override;
-  void start_deferred() noexcept override { transmitter_.kick(); }
+  void start_deferred() noexcept override { transmitter_.post(); }
   void close() noexcept override;
   rdma::QpUse use() const noexcept override {
     return {transmitter_.queue().outstanding(), receiver_.queue().outstanding()};

@@ -9,6 +9,9 @@ enum class RtrPolicy : std::uint8_t { automatic, never };
 enum class AbandonPolicy : std::uint8_t { abort, polite };
 enum class FpduPolicy : std::uint8_t { automatic, aligned, stream };  ///< automatic: stream on one host, else aligned
 
+/// What becomes of a deferred request (R-DEF-08): it begins like any other, or not before it has to.
+enum class DeferPolicy : std::uint8_t { at_once, forced };
+
 /// Of port numbers, both ends included.
 struct PortRange {
   std::uint16_t first = 49152;
@@ -24,6 +27,7 @@ struct Settings {
   bool verify_before_place = false;
   bool arm_counts_old = false;           ///< an arm is satisfied by what the last notification told of, too (R-ARM-08)
   io::TimeNs completion_latency_ns = 0;  ///< before it an entry of a completion queue is not seen (R-ARM-23)
+  DeferPolicy defer = DeferPolicy::forced;
   io::TimeNs request_timeout_ns = 5 * io::kSecond;      ///< T1: TCP accept to MPA Request
   io::TimeNs connect_timeout_ns = 120 * io::kSecond;    ///< T2: TCP connect to MPA Reply; also how long accept may wait
   io::TimeNs rtr_timeout_ns = 120 * io::kSecond;        ///< T3: MPA Reply to RTR

@@ -173,7 +173,7 @@ void Transmitter::fill_batch() noexcept {
   if (!gate_open_ || stopped_ || half_message_ || terminate_due_) return;
   for (;;) {
     const bool response_waits = inbound_reads_.front() != nullptr;
-    const bool request_waits = !flushed_ && built_ != queue_.ring().published();
+    const bool request_waits = !flushed_ && built_ != startable();
     // A message once begun is finished first; between messages the two kinds take turns.
     bool answer = response_waits && (!request_waits || responses_in_row_ < kResponsesInRowMax);
     if (response_offset_ != 0) answer = true;
@@ -255,7 +255,7 @@ bool Transmitter::append_cut(const iwarp::TxMessage& message, std::uint32_t& off
 // ---- requests of ours
 
 Transmitter::Append Transmitter::append_request_fpdu() noexcept {
-  SendRecord* record = queue_.ring().record_at<SendRecord>(built_, queue_.ring().published());
+  SendRecord* record = queue_.ring().record_at<SendRecord>(built_, startable());
   // A Read that invalidates its sink is over when it has (R-FEN-01, R-RLI-01).
   const bool reads_are_over = pending_reads_.size() == 0 && sinks_to_invalidate_ == (record->sink != nullptr ? 1 : 0);
   if (record->flags.read_fence && message_offset_ == 0 && !reads_are_over) return Append::stalled;

@@ -12,6 +12,7 @@
 #include "rnic/cq.h"
 #include "rnic/link.h"
 #include "rnic/read_tracking.h"
+#include "rnic/settings.h"
 #include "rnic/tpt/token_table.h"
 #include "rnic/work_queues.h"
 
@@ -27,6 +28,7 @@ struct QpContext {
   io::Processor& processor;
   MutableBytes staging;  ///< the processor's: what one read takes of small frames
   MutableBytes scratch;  ///< the processor's: where octets go that nobody wants
+  DeferPolicy defer;
 };
 
 /// How the transmit side uses a stream; handed over with attach().
@@ -53,6 +55,11 @@ class Transmitter final : private RevokeWaiter {
   /// Something was queued: requests in the ring (`own_bytes` of them the caller's), reads to answer, or a Read has
   /// been finished.
   void kick(std::size_t own_bytes = 0) noexcept { run(own_bytes + kPosterBytesMax); }
+  /// The poster has queued something, or must start what it deferred before.
+  void post(std::size_t own_bytes = 0) noexcept {
+    queue_.release_deferred();
+    kick(own_bytes);
+  }
   /// Takes the memory that attach() needs; false: there is none.
   [[nodiscard]] bool prepare() noexcept;
   /// A stream to use from now on; while none is attached, after prepare(). Sends nothing before open_gate().
@@ -134,6 +141,11 @@ class Transmitter final : private RevokeWaiter {
   void fill_batch() noexcept SOFTNDK_REQUIRES(ownership_);
   bool append_control() noexcept SOFTNDK_REQUIRES(ownership_);
   bool everything_sent() noexcept SOFTNDK_REQUIRES(ownership_);
+  /// How far requests may begin. A disconnect waits for nobody to end his chain (R-DEF-07).
+  RecordRing::Position startable() noexcept SOFTNDK_REQUIRES(ownership_) {
+    const bool all = context_.defer == DeferPolicy::at_once || finish_due_;
+    return all ? queue_.ring().published() : queue_.released();
+  }
   bool fits(std::uint32_t stream_bytes, const iwarp::TxRoom& room) const noexcept SOFTNDK_REQUIRES(ownership_);
 
   enum class Append : std::uint8_t {

@@ -86,6 +86,11 @@ class SendQueue {
   RecordRing& ring() { return ring_; }
   /// Posted and not retired. Any thread; a moment old.
   std::uint64_t outstanding() const noexcept { return outstanding_of(posted_, retired_); }
+  /// Everything posted until now may begin. The poster.
+  void release_deferred() noexcept { released_.store(ring_.published()); }
+  /// Where the deferred ones begin that may not: one mode of two (R-DEF-08).
+  RecordRing::Position released() const noexcept { return released_.load(); }
+  bool has_deferred() const noexcept { return released() != ring_.published(); }
   /// The owner has placed the completion of one request (or silently finished it): its place is free (R-WR-13).
   void retired_one() noexcept {
     interleave_point();
@@ -103,6 +108,7 @@ class SendQueue {
   std::uint32_t message_max_ = 0;
   std::atomic<std::uint32_t> read_limit_{0};
   std::atomic<std::uint64_t> posted_{0};  ///< written by the poster only
+  std::atomic<RecordRing::Position> released_{0};
   alignas(64) std::atomic<std::uint64_t> retired_{0};
 };
 

@@ -123,6 +123,13 @@ constexpr Setting kTable[] = {
      [](Configuration& to, std::string_view value) {
        return parse_choice<bool>(value, {{"new", false}, {"any", true}}, to.rnic.arm_counts_old);
      }},
+    {"defer", "forced", "at_once | forced",
+     "when deferred requests begin: like any other, or not before the post that ends their chain (finds who forgets "
+     "it)",
+     [](Configuration& to, std::string_view value) {
+       return parse_choice<rnic::DeferPolicy>(
+           value, {{"at_once", rnic::DeferPolicy::at_once}, {"forced", rnic::DeferPolicy::forced}}, to.rnic.defer);
+     }},
     {"verifier", "off", "off | passthrough", "an interposer between every consumer and every provider",
      [](Configuration& to, std::string_view value) {
        return parse_choice<bool>(value, {{"off", false}, {"passthrough", true}}, to.verifier);
