@@ -23,6 +23,7 @@ inline constexpr StatusRow kDocumented[] = {
     {"WskOpenNdkAdapter", {STATUS_INSUFFICIENT_RESOURCES, STATUS_NOT_FOUND}},  // no adapter: it failed to initialize
     {"NdkQueryAdapterInfo", {}},
     {"NdkCreateCq", {STATUS_INSUFFICIENT_RESOURCES}},
+    {"NdkResizeCq", {STATUS_INSUFFICIENT_RESOURCES}},
     {"NdkCreatePd", {STATUS_INSUFFICIENT_RESOURCES}},
     {"NdkCreateMr", {STATUS_INSUFFICIENT_RESOURCES}},
     {"NdkCreateMw", {STATUS_INSUFFICIENT_RESOURCES}},

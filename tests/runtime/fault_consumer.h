@@ -223,6 +223,10 @@ class End {
   /// Until every request that will report has; false if one failed. A connection that breaks cancels what it has
   /// (R-DISC-15), so this ends by itself; else it is a failure.
   bool finish_requests() { return finish_requests(network_answers_); }
+  bool resize_queue(ULONG depth) {
+    return went_well("NdkResizeCq",
+                     ask([&](auto... rest) { return cq.table()->NdkResizeCq(cq.get(), depth, rest...); }));
+  }
 
   // --- the end
 

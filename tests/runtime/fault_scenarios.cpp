@@ -250,6 +250,19 @@ bool deep_queues(const Place& place) {
   return end.make(shape);
 }
 
+bool resized_queues(const Place& place) {
+  Link link(place);
+  if (!link.make() || !link.establish()) return false;
+  bool well = true;
+  // Larger than its memory twice, smaller, and with entries in it.
+  for (const ULONG depth : {300u, 200'000u, 100u}) {
+    well = well && link.passive.receive(64) && link.active.send(64) && link.active.resize_queue(depth);
+    well = well && link.passive.resize_queue(depth) && link.active.finish_requests();
+  }
+  well = well && link.passive.finish_requests();
+  return link.part() && well;
+}
+
 bool closed_half_connected(const Place& place) {
   // What each round leaves undone.
   enum class Left { unanswered, abandoned, accept_pending, uncompleted, listener_first };
@@ -426,6 +439,8 @@ constexpr FaultScenario kScenarios[] = {
     {"FromWildcardToWildcard", from_wildcard_to_wildcard},
     {"OverASharedEndpoint", over_a_shared_endpoint},
     {"DeepQueues", deep_queues},
+    {"ResizedQueues", resized_queues},
+    {"ResizedQueuesWithALatency", resized_queues, {"latency_us", "30"}},
     {"ClosedHalfConnected", closed_half_connected},
     {"ClosedAllAtOnce", closed_all_at_once},
     {"OneSideLeaves", one_side_leaves},

@@ -18,6 +18,7 @@ struct Row {
 // card says).
 const Row kTable[] = {
     {"NdkCreateCq", {STATUS_INSUFFICIENT_RESOURCES}},
+    {"NdkResizeCq", {STATUS_INSUFFICIENT_RESOURCES}},
     {"NdkCreatePd", {STATUS_INSUFFICIENT_RESOURCES}},
     {"NdkCreateMr", {STATUS_INSUFFICIENT_RESOURCES}},
     {"NdkCreateQp", {STATUS_INSUFFICIENT_RESOURCES}},

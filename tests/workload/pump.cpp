@@ -9,11 +9,16 @@
 namespace softndk::workload {
 
 Pump::Pump(unsigned number, const SidePlan& plan)
-    : cq("CQ", "NdkCreateCq", "NdkCloseCq", number, *this), polled_(plan.polled), extended_(plan.extended) {
+    : cq("CQ", "NdkCreateCq", "NdkCloseCq", number, *this),
+      polled_(plan.polled),
+      extended_(plan.extended),
+      resize_("NdkResizeCq", Call::Kind::request, cq.node, *this),
+      whims_(plan.close_order + number) {
   set_style(plan.style == Style::thread ? Style::dpc : plan.style);
 }
 
 void Pump::create(NDK_ADAPTER* adapter, ULONG depth) {
+  depth_ = depth;
   cq.make([&](auto... rest) {
     return adapter->Dispatch->NdkCreateCq(adapter, depth, &Pump::notified, this, nullptr, rest...);
   });
@@ -95,9 +100,8 @@ void Pump::step() {
   take_all();
   for (Side* side : waiting)
     side->drained(false);
-  if (polled_ || armed_.exchange(true)) return;
-  const Calling calling;
-  cq.get()->Dispatch->NdkArmCq(cq.get(), NDK_CQ_NOTIFY_ANY);
+  follow_whim();
+  if (!polled_ && !armed_.exchange(true)) arm();
 }
 
 }  // namespace softndk::workload

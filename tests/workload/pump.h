@@ -33,6 +33,10 @@ class Pump final : public Strand, public Caller {
   static VOID notified(PVOID context, NTSTATUS status);
   void step() override;
   void take_all();
+  void arm();
+  // pump_whims.cpp: what no plan of a connection needs, and any consumer may do.
+  void follow_whim();
+  std::uint64_t draw(std::uint64_t below);
 
   const bool polled_;
   const bool extended_;
@@ -40,6 +44,9 @@ class Pump final : public Strand, public Caller {
   std::atomic<bool> armed_{false};
   std::atomic<bool> in_notification_{false};
   std::atomic<bool> close_wanted_{false};
+  Call resize_;
+  ULONG depth_ = 0;  ///< that is enough
+  std::uint64_t whims_;
 };
 
 }  // namespace softndk::workload
