@@ -44,6 +44,13 @@ NTSTATUS write(NDK_QP* qp, PVOID context, const NDK_SGE* sges, ULONG count, UINT
   return ours(qp).post(rdma::Operation::write, context, sges, count, remote_address, remote_token, flags);
 }
 
+NTSTATUS send_and_invalidate(NDK_QP* qp, PVOID context, const NDK_SGE* sges, ULONG count, ULONG flags,
+                             UINT32 remote_token) noexcept {
+  enter("NdkSendAndInvalidate");
+  ours(qp).initiator.assume();
+  return ours(qp).post(rdma::Operation::send_invalidate, context, sges, count, 0, remote_token, flags);
+}
+
 NTSTATUS bind(NDK_QP* qp, PVOID context, NDK_MR* mr, NDK_MW* mw, PVOID address, SIZE_T length_bytes,
               ULONG flags) noexcept {
   enter("NdkBind");
@@ -75,14 +82,6 @@ NTSTATUS invalidate(NDK_QP* qp, PVOID context, NDK_OBJECT_HEADER* object, ULONG 
     if (region.is_fast()) return ours(qp).post_invalidate(context, static_cast<FastMr&>(region), flags);
   }
   return ours(qp).refuse_post(STATUS_INVALID_DEVICE_REQUEST);
-}
-
-// Not offered yet. A failed post starts what was deferred before it, these too (R-DEF-03).
-
-NTSTATUS send_and_invalidate(NDK_QP* qp, PVOID, const NDK_SGE*, ULONG, ULONG, UINT32) noexcept {
-  enter("NdkSendAndInvalidate");
-  ours(qp).initiator.assume();
-  return ours(qp).refuse_post(STATUS_NOT_SUPPORTED);
 }
 
 }  // namespace

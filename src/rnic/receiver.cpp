@@ -61,6 +61,7 @@ void Receiver::command(std::uint32_t bits) noexcept {
 
 bool Receiver::work_as_owner() noexcept {
   obey_commands();
+  finish_drain();
   if (flushed_) {
     flush_queue();
   } else {
@@ -113,6 +114,7 @@ void Receiver::take_attachment() noexcept {
   rx.verify_before_place = MutableBytes(verify_room_.data(), verify_room_.size());
   rx_.emplace(*this, rx);
   reading_ = true;
+  at_fault_ = false;
   stalled_ = unconsumed_bytes_ != 0;  // what came behind the MPA frame is looked at first
 }
 
@@ -161,6 +163,7 @@ bool Receiver::take_result(const RxResult& result) noexcept {
     case RxResult::Status::more:
       return true;
     case RxResult::Status::stalled:
+      if (at_fault_) return false;
       stalled_ = true;
       if (!keep_unconsumed(result.unconsumed)) {
         reading_ = false;
@@ -196,6 +199,7 @@ bool Receiver::keep_unconsumed(Bytes octets) noexcept {
 }
 
 void Receiver::report_fault(const iwarp::Terminate& terminate) noexcept {
+  at_fault_ = true;
   report_.terminate = terminate;
   raise(kPeerFault);
 }
@@ -203,66 +207,11 @@ void Receiver::report_fault(const iwarp::Terminate& terminate) noexcept {
 // ---- what the stream asks
 
 iwarp::RxTarget::Verdict Receiver::begin_segment(const Segment& segment, TerminateCode& why) noexcept {
+  if (at_fault_) return Verdict::stall;
   if (segment.opcode == Opcode::write) return check_write(segment, why);
   if (segment.opcode == Opcode::read_response) return check_response(segment, why);
-  return begin_send(segment, why);
-}
-
-iwarp::RxTarget::Verdict Receiver::begin_send(const Segment& segment, TerminateCode& why) noexcept {
-  const std::uint32_t end = segment.message_offset_bytes + segment.payload_bytes;
-  if (iwarp::has_invalidate(segment.opcode)) {
-    // No token of this device can be invalidated from outside: regions registered by MDL never can (R-SINV-03), and
-    // windows not yet.
-    why = terminate_code::kInvalidateUnknownStag;
-    return Verdict::reject;
-  }
-  // After a stall the same octets are looked at again: a Send that has its place keeps it.
-  if (segment.first && send_sink_ == SendSink::none && !open_send(segment)) return Verdict::stall;
-  if (send_sink_ == SendSink::parked && !parking_.grow_newest(end)) {
-    attention_.store(true);
-    look_at_parked();  // a receive may have come just before: it then takes what is here and the rest
-    if (send_sink_ == SendSink::parked) return Verdict::stall;
-  }
-  if (send_sink_ == SendSink::receive && end > queue_.front()->length_bytes) {
-    receive_fault_ = WorkStatus::receive_too_small;
-    why = terminate_code::kUntaggedTooLong;
-    return Verdict::reject;
-  }
-  return Verdict::ok;
-}
-
-/// Decides where a Send goes that begins now. False: nowhere, until a receive is posted.
-bool Receiver::open_send(const Segment& segment) noexcept {
-  const std::optional<Waiting> waited = std::exchange(at_the_gate_, std::nullopt);
-  look_at_parked();
-  if (flushed_) {
-    send_sink_ = SendSink::dropped;
-    return true;
-  }
-  if (!parking_.empty() || queue_.front() == nullptr) {
-    // Partner: on_posted(). A receive that was posted too early to see this is found by the look below, or, once the
-    // message is complete, by the one in deliver_send().
-    attention_.store(true);
-    const bool first_parked = parking_.empty();
-    const io::TimeNs now_ns = context_.clock.now_ns();
-    if (parking_.open_message(segment, now_ns)) {
-      send_sink_ = SendSink::parked;
-      if (first_parked && settings_->no_receive_timeout_ns != 0)
-        context_.processor.arm(park_timer_, now_ns + settings_->no_receive_timeout_ns);
-      return true;
-    }
-    look_at_parked();
-    if (!parking_.empty()) return false;  // the oldest one's timer runs
-    if (queue_.front() == nullptr) {
-      at_the_gate_ = waited.value_or(Waiting{segment, now_ns});
-      if (settings_->no_receive_timeout_ns != 0)
-        context_.processor.arm(park_timer_, at_the_gate_->arrived_ns + settings_->no_receive_timeout_ns);
-      return false;
-    }
-  }
-  send_sink_ = SendSink::receive;
-  receive_fault_ = WorkStatus::success;
-  return true;
+  const Verdict verdict = begin_send(segment, why);
+  return at_fault_ ? Verdict::stall : verdict;
 }
 
 iwarp::RxTarget::Verdict Receiver::check_write(const Segment& segment, TerminateCode& why) noexcept {
@@ -390,17 +339,15 @@ void Receiver::unmap(const Segment&) noexcept {
   pin_count_ = 0;
 }
 
-iwarp::RxTarget::Verdict Receiver::end_segment(const Segment& segment, TerminateCode&) noexcept {
+iwarp::RxTarget::Verdict Receiver::end_segment(const Segment& segment, TerminateCode& why) noexcept {
   if (!segment.last) return Verdict::ok;
-  if (iwarp::is_send(segment.opcode)) {
-    deliver_send(segment);
-  } else if (segment.opcode == Opcode::read_response && !cancelling_reads_) {
-    finish_read(WorkStatus::success, 0);
-  }
+  if (iwarp::is_send(segment.opcode)) return end_send(segment, why);
+  if (segment.opcode == Opcode::read_response && !cancelling_reads_) finish_read(WorkStatus::success, 0);
   return Verdict::ok;
 }
 
 iwarp::RxTarget::Verdict Receiver::on_read_request(const iwarp::ReadRequest& request, TerminateCode& why) noexcept {
+  if (at_fault_) return Verdict::stall;
   if (inbound_reads_.size() >= inbound_reads_max_) {
     why = terminate_code::kUntaggedNoBuffer;  // beyond the negotiated limit (R-RL-06)
     return Verdict::reject;
@@ -469,34 +416,26 @@ void Receiver::on_first_fpdu() noexcept {
 
 // ---- completions
 
-void Receiver::complete_receive(WorkStatus status, std::uint32_t bytes, bool solicited) noexcept {
+rdma::Completion Receiver::received(WorkStatus status, std::uint32_t bytes) noexcept {
   rdma::Completion completion{};
   completion.request_context = queue_.front()->context;
   completion.qp_context = context_.consumer_context;
-  completion.bytes = status == WorkStatus::success ? bytes : 0;
+  completion.bytes = bytes;
   completion.status = status;
   completion.operation = rdma::Operation::receive;
-  completion.solicited = solicited;
-  queue_.retire_front();  // before it is placed: who sees the completion may post into its room
-  cq_.place(completion);
+  return completion;
 }
 
-void Receiver::deliver_send(const Segment& segment) noexcept {
-  const SendSink sink = std::exchange(send_sink_, SendSink::none);
-  if (sink == SendSink::receive) {
-    complete_receive(WorkStatus::success, segment.message_offset_bytes + segment.payload_bytes,
-                     iwarp::is_solicited(segment.opcode));
-  } else if (sink == SendSink::parked) {
-    parking_.newest()->complete = true;
-    look_at_parked();
-  }
+void Receiver::place_receive(const rdma::Completion& completion) noexcept {
+  queue_.retire_front();  // before it is placed: who sees the completion may post into its room
+  cq_.place(completion);
 }
 
 /// The peer did something that cannot be: what was at hand carries the reason, unless it was only its CRC.
 void Receiver::complete_fault(TerminateCode code) noexcept {
   if (code == terminate_code::kMpaCrc) return;
   if (send_sink_ == SendSink::receive && receive_fault_ != WorkStatus::success) {
-    complete_receive(receive_fault_, 0, false);
+    place_receive(received(receive_fault_, 0));
     send_sink_ = SendSink::dropped;
   }
   if (read_fault_ != WorkStatus::success && pending_reads_.front() != nullptr) finish_read(read_fault_, code.packed());
@@ -524,76 +463,11 @@ void Receiver::flush_queue() noexcept {
   if (send_sink_ != SendSink::none) send_sink_ = SendSink::dropped;
   parking_.clear();
   context_.processor.cancel(park_timer_);
+  forget_drain();
   while (queue_.front_of_ours() != nullptr)
-    complete_receive(WorkStatus::cancelled, 0, false);
+    place_receive(received(WorkStatus::cancelled, 0));
   queue_.leave();
   if (!reading_) raise(kRqFlushed);  // not after a consumer's flush, while the stream is still read
-}
-
-// ---- sends that came before their receives
-
-void Receiver::look_at_parked() noexcept {
-  if (parking_.empty() || flushed_) return;
-  while (ParkingLot::Message* message = parking_.oldest()) {
-    if (!message->complete && send_sink_ != SendSink::parked) return;
-    if (queue_.front() == nullptr) return;
-    if (!move_to_receive(*message)) return;
-  }
-  attention_.store(false);
-  context_.processor.cancel(park_timer_);
-  // A receive posted between our last look and the store is not lost: the next Send finds it by itself.
-}
-
-/// Gives the oldest parked message, or what has arrived of it, to the receive at the front. False: it did not fit.
-bool Receiver::move_to_receive(ParkingLot::Message& message) noexcept {
-  ReceiveRecord& record = *queue_.front();
-  iwarp::Segment header = message.header;
-  const bool complete = message.complete;
-  // There is room for all of the segment that comes in now, but not yet all of it.
-  const std::uint32_t arrived = complete ? message.bytes : message.bytes - rx_->unplaced_bytes();
-  std::uint32_t moved = 0;
-  WorkStatus fault = message.bytes > record.length_bytes ? WorkStatus::receive_too_small : WorkStatus::success;
-  while (fault == WorkStatus::success && moved < arrived) {
-    IoSpan spans[iwarp::RxStream::kMapSpansMax];
-    const std::size_t count = map_sges(record.sges(), moved, arrived - moved, spans);
-    if (count == 0) fault = WorkStatus::local_access;
-    for (std::size_t i = 0; i < count; ++i) {
-      std::memcpy(spans[i].data, message.data + moved, spans[i].size);
-      moved += static_cast<std::uint32_t>(spans[i].size);
-    }
-    unmap({});
-  }
-  parking_.drop_oldest();
-  if (fault != WorkStatus::success) {
-    complete_receive(fault, 0, false);
-    reading_ = false;
-    report_fault(iwarp::make_terminate(fault == WorkStatus::receive_too_small ? terminate_code::kUntaggedTooLong
-                                                                              : terminate_code::kDdpLocalCatastrophic,
-                                       header));
-    return false;
-  }
-  if (complete) {
-    complete_receive(WorkStatus::success, moved, iwarp::is_solicited(header.opcode));
-  } else {
-    send_sink_ = SendSink::receive;  // the rest goes straight into it
-    receive_fault_ = WorkStatus::success;
-  }
-  return true;
-}
-
-void Receiver::on_no_receive() noexcept {
-  const ParkingLot::Message* oldest = parking_.oldest();
-  if ((oldest == nullptr && !at_the_gate_) || !reading_) return;
-  const io::TimeNs due_ns =
-      (oldest != nullptr ? oldest->arrived_ns : at_the_gate_->arrived_ns) + settings_->no_receive_timeout_ns;
-  if (context_.clock.now_ns() < due_ns) {  // the one it was set for has been taken meanwhile
-    context_.processor.arm(park_timer_, due_ns);
-    return;
-  }
-  log(LogLevel::warning, "a Send waited too long for a receive: the connection is given up");
-  reading_ = false;
-  report_fault(iwarp::make_terminate(terminate_code::kUntaggedNoBuffer,
-                                     oldest != nullptr ? oldest->header : at_the_gate_->header));
 }
 
 }  // namespace softndk::rnic

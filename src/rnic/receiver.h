@@ -34,7 +34,7 @@ struct PeerReport {
 /// The receive side of a queue pair: octets become placed memory, completions and work for the transmit side. One
 /// thread at a time owns it; it reads on the stream's processor thread. Small frames arrive in that thread's staging
 /// buffer by one large read, the payload of large ones goes straight into registered memory after the header's checks.
-class Receiver final : public iwarp::RxTarget {
+class Receiver final : public iwarp::RxTarget, private RevokeWaiter {
  public:
   Receiver(const QpContext& context, Cq& cq, SpscFifo<PendingRead>& pending_reads, SpscFifo<InboundRead>& inbound_reads,
            Transmitter& transmitter);
@@ -111,14 +111,21 @@ class Receiver final : public iwarp::RxTarget {
   bool keep_unconsumed(Bytes octets) noexcept;
   Verdict begin_send(const iwarp::Segment& segment, iwarp::TerminateCode& why) noexcept;
   bool open_send(const iwarp::Segment& segment) noexcept;
+  Verdict end_send(const iwarp::Segment& segment, iwarp::TerminateCode& why) noexcept;
+  /// `segment`: the message's last, or of a parked one the first with the last's STag to invalidate.
+  Verdict deliver_send(const iwarp::Segment& segment, std::uint32_t bytes, iwarp::TerminateCode& why) noexcept;
+  void on_revoked() noexcept override;
+  void finish_drain() noexcept;
+  void forget_drain() noexcept;
   Verdict check_write(const iwarp::Segment& segment, iwarp::TerminateCode& why) noexcept;
   Verdict check_response(const iwarp::Segment& segment, iwarp::TerminateCode& why) noexcept;
   /// Octets [offset, offset + length) of a scatter list, pinned; 0 spans: an sge is not what it should be.
   std::size_t map_sges(std::span<rdma::Sge> sges, std::uint64_t offset, std::uint32_t length,
                        std::span<IoSpan> spans) noexcept;
   std::size_t map_scratch(std::uint32_t length, std::span<IoSpan> spans) noexcept;
-  void deliver_send(const iwarp::Segment& segment) noexcept;
-  void complete_receive(rdma::WorkStatus status, std::uint32_t bytes, bool solicited) noexcept;
+  /// The completion of the receive at the front.
+  rdma::Completion received(rdma::WorkStatus status, std::uint32_t bytes) noexcept;
+  void place_receive(const rdma::Completion& completion) noexcept;
   void complete_fault(iwarp::TerminateCode code) noexcept;
 
   void look_at_parked() noexcept;
@@ -141,7 +148,9 @@ class Receiver final : public iwarp::RxTarget {
 
   Ownership ownership_;
   std::atomic<std::uint32_t> commands_{0};
-  std::atomic<bool> attention_{false};  ///< a posted receive must be looked at: parked Sends, or a flush
+  std::atomic<bool> attention_{false};    ///< a posted receive must be looked at: parked Sends, or a flush
+  std::atomic<bool> drained_{false};      ///< what draining_ waits for has happened
+  std::atomic<std::uint32_t> wakers_{0};  ///< calls of on_revoked() that are due or running
   OwnerTask owner_task_;
   ParkTimer park_timer_;
   RxAttachment attachment_;  // written by attach() before the command
@@ -157,6 +166,8 @@ class Receiver final : public iwarp::RxTarget {
   std::size_t unconsumed_bytes_ = 0;
   bool reading_ = false;  // octets are still of interest
   bool stalled_ = false;
+  bool at_fault_ =
+      false;  // the peer is: nothing counts of what it has sent behind that, parked or still to be looked at
   bool flushed_ = false;
   bool cancelling_reads_ = false;  // responses that still come are dropped
   std::uint32_t inbound_reads_max_ = 0;
@@ -169,6 +180,12 @@ class Receiver final : public iwarp::RxTarget {
     iwarp::Segment header;
     io::TimeNs arrived_ns;
   };
+  /// The receive at the front, whose Send took a token of ours away: reported when nobody uses that any more.
+  struct Draining {
+    Revocable* revocable;  ///< held
+    rdma::Completion completion;
+  };
+  std::optional<Draining> draining_;
   std::optional<Waiting> at_the_gate_;  // a Send for which the empty lot had no memory: reading has stalled before it
   rdma::WorkStatus receive_fault_ = rdma::WorkStatus::success;  // of the receive at the front, once it failed
   rdma::WorkStatus read_fault_ = rdma::WorkStatus::success;     // of the Read at the front, likewise

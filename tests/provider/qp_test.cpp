@@ -121,7 +121,7 @@ TEST(R_DEF_03, APostThatTheProviderRefusesStartsWhatWasDeferred) {
     EXPECT_EQ(post.device.deferred_starts, 0);
     EXPECT_EQ(post.send(0x400), STATUS_INVALID_PARAMETER);
     EXPECT_EQ(post.device.deferred_starts, 1);
-    EXPECT_EQ(post.api.NdkSendAndInvalidate(post.qp, nullptr, nullptr, 0, 0, 1), STATUS_NOT_SUPPORTED);
+    EXPECT_EQ(post.api.NdkSendAndInvalidate(post.qp, nullptr, nullptr, 1, 0, 1), STATUS_INVALID_PARAMETER);
     EXPECT_EQ(post.device.deferred_starts, 2);
   });
 }

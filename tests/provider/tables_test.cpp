@@ -105,7 +105,6 @@ TEST(R_OBJ_08, WhatIsNotOfferedYetSaysSoAndDoesNothing) {
     rig.device.capabilities.fast_register_pages_max = 0;
     NDK_MR* fast = nullptr;
     EXPECT_EQ(pd->Dispatch->NdkCreateMr(pd, TRUE, Seen::created, &seen, &fast), STATUS_NOT_SUPPORTED);
-    EXPECT_EQ(qp->Dispatch->NdkSendAndInvalidate(qp, nullptr, nullptr, 0, 0, 1), STATUS_NOT_SUPPORTED);
     ntrt::flush_processors();
     EXPECT_EQ(seen.calls, 0);
     close(connector);

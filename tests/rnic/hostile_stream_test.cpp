@@ -92,7 +92,7 @@ const Violation kViolations[] = {
      }},
     {"Send, longer than the receive", code::kUntaggedTooLong, [](std::uint32_t) { return send_octets(1, pattern(65)); },
      kAllRights, false, WorkStatus::receive_too_small},
-    {"Send with Invalidate of a region", code::kInvalidateUnknownStag,
+    {"Send with Invalidate of a region", code::kInvalidateForeignStag,
      [](std::uint32_t stag) { return send_octets(1, pattern(20), Opcode::send_invalidate, stag); }},
     {"Send, wrong MSN", code::kUntaggedMsnRange, [](std::uint32_t) { return send_octets(7, pattern(20)); }},
     {"Send, wrong queue", code::kUntaggedInvalidQueue,

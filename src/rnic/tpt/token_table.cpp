@@ -186,11 +186,13 @@ Revocable* TokenTable::hold(RegionPin pin, const TokenDomain& domain) noexcept {
   return pin.slot()->revocable;
 }
 
-Revocable* TokenTable::hold_for_peer(Token token, const TokenDomain& domain) noexcept {
+expected<Revocable*, PeerRefusal> TokenTable::hold_for_peer(Token token, const TokenDomain& domain) noexcept {
   RegionPin pin = pin_row(token);
-  if (!pin || pin.slot()->revocable == nullptr) return nullptr;
-  if (!pin.slot()->rights.remote_read && !pin.slot()->rights.remote_write) return nullptr;
-  return hold(std::move(pin), domain);
+  if (!pin || pin.slot()->kind == RowKind::mapping) return unexpected(PeerRefusal::unknown);
+  const bool is_remote = pin.slot()->rights.remote_read || pin.slot()->rights.remote_write;
+  Revocable* held = is_remote && pin.slot()->revocable != nullptr ? hold(std::move(pin), domain) : nullptr;
+  if (held == nullptr) return unexpected(PeerRefusal::not_permitted);
+  return held;
 }
 
 Revocable* TokenTable::hold_fast_region(Token token, const TokenDomain& domain) noexcept {

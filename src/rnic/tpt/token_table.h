@@ -44,6 +44,12 @@ struct RegionExtent {
 
 class Revocable;
 
+/// Why a peer may not invalidate a token.
+enum class PeerRefusal : std::uint8_t {
+  unknown,        ///< it is nobody's, or dead
+  not_permitted,  ///< of another domain, or of memory that no peer may invalidate
+};
+
 enum class RowKind : std::uint8_t {
   region,
   fast_region,
@@ -132,8 +138,8 @@ class TokenTable {
   }
 
   /// Whom an invalidation that a peer asks for would end (R-SINV-03): a bound window, or a valid fast-register region
-  /// with remote rights. Held; the caller drops it. Null: the token is none of these in `domain`.
-  Revocable* hold_for_peer(Token token, const TokenDomain& domain) noexcept;
+  /// with remote rights. Held; the caller drops it.
+  expected<Revocable*, PeerRefusal> hold_for_peer(Token token, const TokenDomain& domain) noexcept;
   /// The same for a Read that invalidates its sink: a valid fast-register region (R-RLI-03).
   Revocable* hold_fast_region(Token token, const TokenDomain& domain) noexcept;
 
