@@ -23,7 +23,7 @@ TEST(PingMessage, DecodesToWhatWasEncoded) {
 }
 
 TEST(PingHello, NamesTheTest) {
-  for (const PingTest test : {PingTest::rping, PingTest::rread, PingTest::rwrite})
+  for (const PingTest test : kPingTests)
     EXPECT_EQ(decode_hello(encode_hello(test)), test);
 }
 

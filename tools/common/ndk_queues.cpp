@@ -89,6 +89,20 @@ Result<void> Qp::read(void* context, const NDK_SGE& sink, UINT64 remote_address,
   return posted("NdkRead", get()->Dispatch->NdkRead(get(), context, &sink, 1, remote_address, remote_token, flags));
 }
 
+Result<void> Qp::send_and_invalidate(void* context, const NDK_SGE& sge, UINT32 remote_token, ULONG flags) {
+  return posted("NdkSendAndInvalidate",
+                get()->Dispatch->NdkSendAndInvalidate(get(), context, &sge, 1, flags, remote_token));
+}
+
+Result<void> Qp::bind(void* context, const Region& region, const Window& window, std::size_t bytes, ULONG flags) {
+  return posted("NdkBind", get()->Dispatch->NdkBind(get(), context, region.get(), window.get(), region.memory().data(),
+                                                    bytes, flags));
+}
+
+Result<void> Qp::invalidate(void* context, const Window& window, ULONG flags) {
+  return posted("NdkInvalidate", get()->Dispatch->NdkInvalidate(get(), context, &window.get()->Header, flags));
+}
+
 Result<void> Qp::write(void* context, const NDK_SGE& source, UINT64 remote_address, UINT32 remote_token, ULONG flags) {
   return posted("NdkWrite", get()->Dispatch->NdkWrite(get(), context, &source, 1, remote_address, remote_token, flags));
 }

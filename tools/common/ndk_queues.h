@@ -52,6 +52,10 @@ class Qp : public Object<NDK_QP> {
   Result<void> send(void* context, const NDK_SGE& sge, ULONG flags = 0);
   Result<void> read(void* context, const NDK_SGE& sink, UINT64 remote_address, UINT32 remote_token, ULONG flags = 0);
   Result<void> write(void* context, const NDK_SGE& source, UINT64 remote_address, UINT32 remote_token, ULONG flags = 0);
+  Result<void> send_and_invalidate(void* context, const NDK_SGE& sge, UINT32 remote_token, ULONG flags = 0);
+  /// The first `bytes` of the region. `flags`: NDK_OP_FLAG_ALLOW_*.
+  Result<void> bind(void* context, const Region& region, const Window& window, std::size_t bytes, ULONG flags);
+  Result<void> invalidate(void* context, const Window& window, ULONG flags = 0);
   void flush() { get()->Dispatch->NdkFlush(get()); }
 };
 

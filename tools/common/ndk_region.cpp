@@ -46,6 +46,15 @@ Region::~Region() {
   if (memory_ != nullptr) ExFreePoolWithTag(memory_, kPoolTag);
 }
 
+Result<std::unique_ptr<Window>> Window::create(const Adapter& adapter, const Pd& pd) {
+  auto window = std::make_unique<Window>();
+  const NTSTATUS status = window->Object::create([&](auto completion, PVOID context, NDK_MW** out) {
+    return pd.get()->Dispatch->NdkCreateMw(pd.get(), completion, context, out);
+  });
+  if (!NT_SUCCESS(status)) return tl::unexpected(provider_failure("NdkCreateMw", status, adapter.name(), "R-CRT-06"));
+  return window;
+}
+
 UINT32 Region::remote_token() const {
   return mr_.get()->Dispatch->NdkGetRemoteTokenFromMr(mr_.get());
 }

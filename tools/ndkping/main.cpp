@@ -11,7 +11,7 @@ int main(int argc, char** argv) {
   PingOptions options;
   add_common_options(app, common);
   app.add_option("--test-type", common.test_type,
-                 "rping (default; its peer may be Linux rping), rread, rwrite, all; rbind and rinv later (-TestType)");
+                 "rping (default; its peer may be Linux rping), rread, rwrite, rbind, rinv, all (-TestType)");
   app.add_option("--size", options.size_bytes,
                  "bytes of each transfer, and the server's buffer; without it 1 B to 1 MiB")
       ->check(CLI::Range(1u, 1u << 30));

@@ -49,6 +49,43 @@ Result<void> rwrite(PingLink& link, std::uint64_t number, std::size_t bytes) {
   return {};
 }
 
+/// rbind and rinv.
+Result<void> through_window(PingTest test, PingLink& link, std::uint64_t number, std::size_t bytes) {
+  fill_ping_text(link.outgoing(bytes), number);
+  const PingMessage size = {0, 0, static_cast<std::uint32_t>(bytes)};
+  if (auto sent = link.send(size); !sent) return sent;
+  const auto lent = link.receive_more();
+  if (!lent) return tl::unexpected(lent.error());
+  if (auto written = link.write_outgoing(*lent, bytes); !written) return written;
+  if (test == PingTest::rbind) {
+    std::ranges::fill(link.incoming(bytes), kStale);
+    if (auto read = link.read(*lent, bytes); !read) return read;
+    if (auto same = check_ping_text(link.incoming(bytes), number, "the text read back"); !same) return same;
+  }
+  const auto sent = test == PingTest::rinv ? link.send_and_invalidate(size, lent->token) : link.send(size);
+  if (!sent) return sent;
+  const auto verdict = link.receive_more();
+  if (!verdict) return tl::unexpected(verdict.error());
+  if (verdict->size_bytes != bytes)
+    return tl::unexpected(test_failure("the server found other bytes than were written", link.name()));
+  return {};
+}
+
+Result<void> run_one(PingTest test, PingLink& link, std::uint64_t number, std::size_t bytes) {
+  switch (test) {
+    case PingTest::rping:
+      return rping(link, number, bytes);
+    case PingTest::rread:
+      return rread(link, number, bytes);
+    case PingTest::rwrite:
+      return rwrite(link, number, bytes);
+    case PingTest::rbind:
+    case PingTest::rinv:
+      return through_window(test, link, number, bytes);
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<void> check_ping_text(std::span<const std::byte> found, std::uint64_t number, const std::string& where) {
@@ -65,12 +102,11 @@ Result<void> run_ping_client(PingTest test, PingLink& link, const PingSchedule& 
   for (std::uint64_t number = 0; number < schedule.count; ++number) {
     const std::size_t bytes = schedule.sizes_bytes[number % schedule.sizes_bytes.size()];
     const auto start = std::chrono::steady_clock::now();
-    const auto done = test == PingTest::rping   ? rping(link, number, bytes)
-                      : test == PingTest::rread ? rread(link, number, bytes)
-                                                : rwrite(link, number, bytes);
+    const auto done = run_one(test, link, number, bytes);
     if (!done) return done;
     const std::chrono::duration<double, std::micro> time = std::chrono::steady_clock::now() - start;
-    const auto text = test == PingTest::rwrite ? link.outgoing(bytes) : link.incoming(bytes);
+    const bool arrives = test == PingTest::rping || test == PingTest::rread;
+    const auto text = arrives ? link.incoming(bytes) : link.outgoing(bytes);
     report({test, number, bytes, time.count(), text});
   }
   return link.disconnect();

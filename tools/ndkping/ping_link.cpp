@@ -50,6 +50,10 @@ Result<std::unique_ptr<PingLink>> PingLink::create(const Adapter& adapter, std::
     *each.region = std::move(*region);
   }
 
+  auto window = Window::create(adapter, *link->pd_);
+  if (!window) return tl::unexpected(window.error());
+  link->window_ = std::move(*window);
+
   auto qp = Qp::create(adapter, *link->pd_, *link->cq_, {kReceiveSlots, 1, 0}, nullptr);
   if (!qp) return tl::unexpected(qp.error());
   link->qp_ = std::move(*qp);
@@ -113,8 +117,10 @@ Result<void> PingLink::take_results(const char* waiting_for) {
           fmt::format("a message of {} bytes instead of {}", result.BytesTransferred, PingMessage::kWireBytes),
           name()));
     const std::size_t slot = slot_of(result.RequestContext);
-    inbox_.push_back(decode_ping(
-        std::span<const std::byte>(messages_->memory()).subspan(slot * kSlotBytes).first<PingMessage::kWireBytes>()));
+    const PingMessage message = decode_ping(
+        std::span<const std::byte>(messages_->memory()).subspan(slot * kSlotBytes).first<PingMessage::kWireBytes>());
+    const bool invalidates = result.Type == NdkOperationTypeReceiveAndInvalidate;
+    inbox_.push_back({message, invalidates ? static_cast<std::uint32_t>(result.TypeSpecificCompletionOutput) : 0});
     // Posted again before the message is acted on: the peer answers at once (R-CNCT-20).
     if (auto posted = post_receive(slot); !posted) return posted;
   }
@@ -145,12 +151,33 @@ Result<void> PingLink::send(const PingMessage& message) {
   return posted ? finish("NdkSend", Answer::none) : posted;
 }
 
+Result<void> PingLink::send_and_invalidate(const PingMessage& message, std::uint32_t token) {
+  encode(message, messages_->memory().subspan(kSendSlot * kSlotBytes).first<PingMessage::kWireBytes>());
+  auto posted =
+      qp_->send_and_invalidate(kInitiator, messages_->sge(kSendSlot * kSlotBytes, PingMessage::kWireBytes), token);
+  return posted ? finish("NdkSendAndInvalidate", Answer::none) : posted;
+}
+
+Result<PingMessage> PingLink::lend_incoming(std::size_t bytes) {
+  constexpr ULONG kRights = NDK_OP_FLAG_ALLOW_REMOTE_READ | NDK_OP_FLAG_ALLOW_REMOTE_WRITE;
+  auto done = qp_->bind(kInitiator, *incoming_, *window_, bytes, kRights);
+  if (done) done = finish("NdkBind", Answer::none);
+  if (!done) return tl::unexpected(done.error());
+  return PingMessage{incoming_->address(), window_->remote_token(), static_cast<std::uint32_t>(bytes)};
+}
+
+Result<void> PingLink::take_back() {
+  auto posted = qp_->invalidate(kInitiator, *window_);
+  return posted ? finish("NdkInvalidate", Answer::none) : posted;
+}
+
 Result<std::optional<PingMessage>> PingLink::receive() {
   for (;;) {
     if (!inbox_.empty()) {
-      const PingMessage message = inbox_.front();
+      const Arrived arrived = inbox_.front();
       inbox_.pop_front();
-      return message;
+      invalidated_token_ = arrived.invalidated_token;
+      return arrived.message;
     }
     // Looked at before the queue, so that a message which came ahead of the end is not lost.
     const bool had_ended = connector_->ended();

@@ -28,14 +28,21 @@ class PingLink {
   std::string name() const { return connector_->name(); }
 
   Result<void> send(const PingMessage& message);
+  /// The same, and takes `token` away from the peer.
+  Result<void> send_and_invalidate(const PingMessage& message, std::uint32_t token);
   /// nullopt: the peer has ended the connection instead; disconnect() then tells whether in good order.
   Result<std::optional<PingMessage>> receive();
   /// The peer's message, where its leaving is a failure.
   Result<PingMessage> receive_more();
+  /// Of ours, by the message received last; 0: none.
+  std::uint32_t invalidated_token() const { return invalidated_token_; }
   /// From the peer's memory into the first bytes of incoming().
   Result<void> read(const PingMessage& from, std::size_t bytes);
   /// The first bytes of incoming() or outgoing() into the peer's memory.
   Result<void> write_incoming(const PingMessage& to, std::size_t bytes);
+  /// Binds the window over the first bytes of incoming(), and what tells the peer of it. take_back() ends it.
+  Result<PingMessage> lend_incoming(std::size_t bytes);
+  Result<void> take_back();
   Result<void> write_outgoing(const PingMessage& to, std::size_t bytes);
 
   std::size_t buffer_bytes() const { return outgoing_->memory().size(); }
@@ -56,7 +63,12 @@ class PingLink {
 
   const Adapter& adapter_;
   const double limit_s_;
-  std::deque<PingMessage> inbox_;
+  struct Arrived {
+    PingMessage message;
+    std::uint32_t invalidated_token;
+  };
+  std::deque<Arrived> inbox_;
+  std::uint32_t invalidated_token_ = 0;
   std::optional<NTSTATUS> initiator_status_;  ///< of the request that was in flight
   // Closed in the reverse order: connection, queue pair, memory, completion queue, protection domain.
   std::unique_ptr<Pd> pd_;
@@ -64,6 +76,7 @@ class PingLink {
   std::unique_ptr<Region> messages_;
   std::unique_ptr<Region> outgoing_;
   std::unique_ptr<Region> incoming_;
+  std::unique_ptr<Window> window_;
   std::unique_ptr<Qp> qp_;
   std::unique_ptr<Connector> connector_;
 };

@@ -30,6 +30,10 @@ const char* to_string(PingTest test) {
       return "rread";
     case PingTest::rwrite:
       return "rwrite";
+    case PingTest::rbind:
+      return "rbind";
+    case PingTest::rinv:
+      return "rinv";
   }
   return "?";
 }
@@ -43,7 +47,7 @@ PingHello encode_hello(PingTest test) {
 
 std::optional<PingTest> decode_hello(std::span<const std::byte> in) {
   if (in.size() < sizeof(PingHello) || std::memcmp(in.data(), kMagic, sizeof(kMagic)) != 0) return std::nullopt;
-  for (PingTest test : {PingTest::rping, PingTest::rread, PingTest::rwrite})
+  for (PingTest test : kPingTests)
     if (in[sizeof(kMagic)] == static_cast<std::byte>(test)) return test;
   return std::nullopt;
 }

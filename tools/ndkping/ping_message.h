@@ -20,7 +20,9 @@ struct PingMessage {
 void encode(const PingMessage& message, std::span<std::byte, PingMessage::kWireBytes> out);
 PingMessage decode_ping(std::span<const std::byte, PingMessage::kWireBytes> in);
 
-enum class PingTest : std::uint8_t { rping = 1, rread = 2, rwrite = 3 };
+enum class PingTest : std::uint8_t { rping = 1, rread = 2, rwrite = 3, rbind = 4, rinv = 5 };
+inline constexpr PingTest kPingTests[] = {PingTest::rping, PingTest::rread, PingTest::rwrite, PingTest::rbind,
+                                          PingTest::rinv};
 const char* to_string(PingTest test);
 
 /// Private data of the connect request: which test the client is about to run. Linux rping sends none, and so does our

@@ -27,12 +27,10 @@ struct TestPlan {
 
 Result<TestPlan> plan_tests(std::string name) {
   std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return std::tolower(c); });
-  if (name == "all") return TestPlan{name, {PingTest::rping, PingTest::rread, PingTest::rwrite}};
-  for (PingTest test : {PingTest::rping, PingTest::rread, PingTest::rwrite})
+  if (name == "all") return TestPlan{name, {std::begin(kPingTests), std::end(kPingTests)}};
+  for (PingTest test : kPingTests)
     if (name == to_string(test)) return TestPlan{name, {test}};
-  if (name == "rbind" || name == "rinv")
-    return tl::unexpected(test_failure(name + " is not supported by this adapter yet", {}, "STATUS_NOT_SUPPORTED"));
-  Failure failure = test_failure("-TestType is one of rping, rread, rwrite, all, rbind, rinv; not " + name);
+  Failure failure = test_failure("-TestType is one of rping, rread, rwrite, rbind, rinv, all; not " + name);
   failure.exit_code = ExitCode::usage;
   return tl::unexpected(failure);
 }

@@ -13,7 +13,7 @@ struct PingOptions {
   std::optional<std::uint64_t> count;     ///< transfers of each test
 };
 
-/// `program` begins the last line: "NDKPing". Test types: rping, rread, rwrite, all; rbind and rinv fail honestly.
+/// `program` begins the last line: "NDKPing". Test types: those of kPingTests, and all.
 ExitCode run_ping(const char* program, const char* tool, const CommonOptions& common, const PingOptions& options);
 
 }  // namespace softndk::tools

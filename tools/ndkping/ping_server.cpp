@@ -36,6 +36,42 @@ Result<void> rwrite(PingLink& link, std::uint64_t number, std::size_t bytes) {
   return same;
 }
 
+/// rbind and rinv.
+Result<void> through_window(PingTest test, PingLink& link, std::uint64_t number, std::size_t bytes) {
+  std::ranges::fill(link.incoming(bytes), std::byte{0xee});
+  const auto lent = link.lend_incoming(bytes);
+  if (!lent) return tl::unexpected(lent.error());
+  if (auto sent = link.send(*lent); !sent) return sent;
+  if (auto written = link.receive_more(); !written) return tl::unexpected(written.error());
+  const std::uint32_t invalidated = link.invalidated_token();
+  const std::uint32_t wanted = test == PingTest::rinv ? lent->token : 0;
+  if (invalidated != wanted)
+    return tl::unexpected(
+        test_failure(fmt::format("the client's message invalidated token {:#x} instead of {:#x}", invalidated, wanted),
+                     link.name(), "R-CQ-18"));
+  // What the peer has taken away can be bound again at once: the next transfer does.
+  if (test == PingTest::rbind)
+    if (auto done = link.take_back(); !done) return done;
+  const auto same = check_ping_text(link.incoming(bytes), number, "the text the client wrote");
+  if (auto sent = link.send({0, 0, same ? static_cast<std::uint32_t>(bytes) : 0}); !sent) return sent;
+  return same;
+}
+
+Result<void> run_one(PingTest test, PingLink& link, std::uint64_t number, const PingMessage& message) {
+  switch (test) {
+    case PingTest::rping:
+      return rping(link, number, message);
+    case PingTest::rread:
+      return rread(link, number, message.size_bytes);
+    case PingTest::rwrite:
+      return rwrite(link, number, message.size_bytes);
+    case PingTest::rbind:
+    case PingTest::rinv:
+      return through_window(test, link, number, message.size_bytes);
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<void> run_ping_server(PingTest test, PingLink& link, const PingReport& report) {
@@ -52,9 +88,7 @@ Result<void> run_ping_server(PingTest test, PingLink& link, const PingReport& re
           fmt::format("the client asks for {} bytes; this side has {} (--size)", bytes, link.buffer_bytes()),
           link.name()));
     const auto start = std::chrono::steady_clock::now();
-    const auto done = test == PingTest::rping   ? rping(link, number, **message)
-                      : test == PingTest::rread ? rread(link, number, bytes)
-                                                : rwrite(link, number, bytes);
+    const auto done = run_one(test, link, number, **message);
     if (!done) return done;
     const std::chrono::duration<double, std::micro> time = std::chrono::steady_clock::now() - start;
     report({test, number, bytes, time.count(), test == PingTest::rread ? link.outgoing(bytes) : link.incoming(bytes)});

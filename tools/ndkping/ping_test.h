@@ -1,12 +1,15 @@
 #pragma once
-// The three tests, each as seen from its client and from its server. Both sides run the same one.
+// The tests, each as seen from its client and from its server. Both sides run the same one.
 //
 //   rping   client advertises a buffer, server reads it, client advertises another, server writes the same text there,
 //           client compares. It is what Linux rping does, so either side may be that program.
 //   rread   client asks, server advertises a buffer with the text, client reads it and compares
 //   rwrite  client asks, server advertises a buffer, client writes the text there, server compares and answers
+//   rbind   as rwrite, through a memory window that the server binds for each transfer; client reads the text back
+//           through it and compares, too, before the server invalidates it
+//   rinv    as rwrite, through such a window, which the client's last message takes away: a Send with Invalidate
 //
-// The client decides when it is over: it disconnects. The other two carry their text's size in the messages of rping.
+// The client decides when it is over: it disconnects. All but rping carry their text's size in the messages of rping.
 #include <cstddef>
 #include <cstdint>
 #include <functional>

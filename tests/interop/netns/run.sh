@@ -79,7 +79,7 @@ exchange() { # TYPE SERVER_ADDRESS CLIENT_ADDRESS
     failed=1
   fi
 }
-for type in rping rread rwrite; do
+for type in rping rread rwrite rbind rinv; do
   exchange $type 10.77.0.2 10.77.0.1
 done
 exchange rping '[fd77::2]' fd77::1

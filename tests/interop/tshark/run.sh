@@ -40,19 +40,22 @@ for _ in $(seq 50); do
   sleep 0.1
 done
 
-port=$((50000 + RANDOM % 10000))
-SOFTNDK_FPDU=aligned ip netns exec "$space" timeout 60 "$ndkping" -S -ServerAddr 127.0.0.1:$port -ServerIf lo -TestType rping \
-  -W 30 >"$work/server" 2>&1 &
-server=$!
-tries=0
-until SOFTNDK_FPDU=aligned ip netns exec "$space" timeout 60 "$ndkping" -C -ServerAddr 127.0.0.1:$port -ClientAddr 127.0.0.1 \
-    -ClientIf lo -TestType rping -W 30 --size 20000 --count 5 >"$work/client" 2>&1; do
-  tries=$((tries + 1))
-  [ $tries -lt 20 ] && grep -q REFUSED "$work/client" || { echo "FAILED: ndkping"; cat "$work/client"; exit 1; }
-  sleep 0.2
-done
-wait "$server"
-server=
+exchange() {  # test type
+  local port=$((50000 + RANDOM % 10000)) tries=0
+  SOFTNDK_FPDU=aligned ip netns exec "$space" timeout 60 "$ndkping" -S -ServerAddr 127.0.0.1:$port -ServerIf lo \
+    -TestType "$1" -W 30 >"$work/server" 2>&1 &
+  server=$!
+  until SOFTNDK_FPDU=aligned ip netns exec "$space" timeout 60 "$ndkping" -C -ServerAddr 127.0.0.1:$port \
+      -ClientAddr 127.0.0.1 -ClientIf lo -TestType "$1" -W 30 --size 20000 --count 5 >"$work/client" 2>&1; do
+    tries=$((tries + 1))
+    [ $tries -lt 20 ] && grep -q REFUSED "$work/client" || { echo "FAILED: ndkping $1"; cat "$work/client"; exit 1; }
+    sleep 0.2
+  done
+  wait "$server"
+  server=
+}
+exchange rping
+exchange rinv
 sleep 0.5
 kill -TERM "$capture" && wait "$capture"
 capture=
@@ -71,7 +74,11 @@ requests=$(count 'iwarp_mpa.req')
 replies=$(count 'iwarp_mpa.rep')
 opcodes=$(dissect -T fields -e iwarp_rdma.opcode -Y iwarp_ddp | tr ',' '\n' | sort | uniq -c | tr '\n' ';')
 echo "MPA requests $requests, replies $replies; FPDUs $fpdus, good CRCs $good, bad $bad; malformed $malformed"
-echo "opcodes: $opcodes"
+# Each rotates the key of one window's token: as many STags as transfers.
+invalidated=$(dissect -T fields -e iwarp_rdma.inval_stag -Y 'iwarp_rdma.opcode == 4' | tr ',' '\n' | grep -v '^0$' |
+  sort -u | grep -c .)
+echo "opcodes: $opcodes STags invalidated: $invalidated"
+[ "$invalidated" = 5 ] || { echo "FAILED: not five Sends with Invalidate"; exit 1; }
 # Five rounds of 20000 octets each: a Read, a Write and four Sends, cut into segments.
 [ "$requests" -ge 1 ] && [ "$replies" -ge 1 ] && [ "$fpdus" -ge 30 ] && [ "$good" = "$fpdus" ] && [ "$bad" = 0 ] &&
   [ "$malformed" = 0 ] || { echo "FAILED"; dissect -V | grep -B30 -m3 -iE 'malformed|Bad CRC' | head -60; exit 1; }
