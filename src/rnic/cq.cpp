@@ -136,13 +136,17 @@ bool Cq::satisfied(CqNotify kind) noexcept {
   return false;  // R-ARM-13
 }
 
+/// The enumerators are in order of strength, so the stronger of the two is the larger (R-ARM-01). A notification that
+/// clears it meanwhile makes the exchange fail, and the new arm then stands alone.
+void Cq::strengthen(std::atomic<CqNotify>& arm, CqNotify kind) noexcept {
+  CqNotify pending = arm.load(std::memory_order_relaxed);
+  while (pending < kind && !arm.compare_exchange_weak(pending, kind)) {
+  }
+}
+
 void Cq::arm(CqNotify kind) noexcept {
   if (kind != CqNotify::errors && kind != CqNotify::solicited && kind != CqNotify::any) return;  // R-ARM-20
-  CqNotify pending = armed_.load(std::memory_order_relaxed);
-  // The enumerators are in order of strength, so the stronger of the two is the larger (R-ARM-01). A notification that
-  // clears it meanwhile makes the exchange fail, and the new arm then stands alone.
-  while (pending < kind && !armed_.compare_exchange_weak(pending, kind)) {
-  }
+  strengthen(armed_, kind);
   interleave_point();
   if (satisfied(armed_.load())) fire(kNone);  // partner: the store and load at the end of place()
 }
@@ -150,7 +154,9 @@ void Cq::arm(CqNotify kind) noexcept {
 void Cq::fire(Number number) noexcept {
   interleave_point();
   // At most once for each arm (R-ARM-02): the exchange decides who of several producers it was.
-  if (armed_.exchange(CqNotify::none) == CqNotify::none) return;
+  const CqNotify kind = armed_.exchange(CqNotify::none);
+  if (kind == CqNotify::none) return;
+  strengthen(fired_, kind);
   // What came since the last notification is company that it has already.
   const Number news = std::max(ring_.head(), entered_.load());
   Number nobody = kNone;
@@ -170,6 +176,10 @@ void Cq::notify() noexcept {
     processor_.cancel(company_timer_);
   }
   due_since_.store(kNone);  // what becomes due from here on is told next time
+  const CqNotify kind = fired_.exchange(CqNotify::none);
+  // A producer may see an arm that was made after its completion had been polled, and a consumer may arm and then poll:
+  // what it was for is not there any more, so the arm stands (R-ARM-23).
+  if (health == CqHealth::good && !satisfied(kind)) return arm(kind);
   if (health != CqHealth::good && failure_told_.exchange(true)) return;
   mark_old();
   sink_.on_notify(health);

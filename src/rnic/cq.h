@@ -86,6 +86,7 @@ class Cq final : public rdma::CompletionQueue {
   void note_solicited(Number number) noexcept;
   /// Takes the arm down; `number` satisfied it (kNone: what is here already).
   void fire(Number number) noexcept;
+  static void strengthen(std::atomic<rdma::CqNotify>& arm, rdma::CqNotify kind) noexcept;
   void tell_members() noexcept SOFTNDK_EXCLUDES(members_mutex_);
 
   // On the processor.
@@ -105,6 +106,7 @@ class Cq final : public rdma::CompletionQueue {
 
   CompletionRing ring_;
   alignas(64) std::atomic<rdma::CqNotify> armed_{rdma::CqNotify::none};
+  std::atomic<rdma::CqNotify> fired_{rdma::CqNotify::none};  ///< the arm that the notification under way is for
   /// An entry that ends the wait of a moderated notification; kNone: there is no such wait.
   std::atomic<Number> company_{kNone};
   std::atomic<Number> solicited_end_{0};  ///< one past the newest visible entry that satisfies `solicited`
