@@ -32,6 +32,8 @@ fi
 if [ $long = 1 ]; then
   echo "== bugs put in by hand, which the workload has to find =="
   scripts/seeded-bugs.sh
+  echo "== the example drivers: a hundred rounds a policy, a thousand seeds =="
+  scripts/example-rounds.sh build/release
 fi
 if [ $interop = 1 ]; then
   scripts/deps.sh interop

@@ -17,23 +17,29 @@ static uint32_t FindLoopback(void) {
   return 0;
 }
 
-int main(void) {
+static void LoadAndUnload(void* Context) {
+  int32_t* status = (int32_t*)Context;
   softndk_driver* driver = NULL;
-  int32_t status = softndk_start();
-  if (status != 0) {
-    fprintf(stderr, "the runtime does not start: %s\n", softndk_status_name(status));
-    return 1;
-  }
   LoopbackInterface = FindLoopback();
   KeInitializeEvent(&LoopbackFinished, NotificationEvent, FALSE);
-  status = softndk_load_driver(DriverEntry, "loopback", &driver);
-  if (status != 0) {
-    fprintf(stderr, "DriverEntry returned %s\n", softndk_status_name(status));
-    softndk_stop();
+  *status = softndk_load_driver(DriverEntry, "loopback", &driver);
+  if (*status == 0) {
+    softndk_unload_driver(driver); /* waits until the driver has done its work */
+  }
+}
+
+/* With SOFTNDK_WORLD='sim(SEED)' in the environment all of it happens in a simulation. */
+int main(void) {
+  int32_t entered = -1;
+  const int32_t ran = softndk_run(LoadAndUnload, &entered);
+  if (ran != 0) {
+    fprintf(stderr, "the runtime does not start or stop: %s\n", softndk_status_name(ran));
     return 1;
   }
-  softndk_unload_driver(driver); /* waits until the driver has done its work */
-  softndk_stop();
+  if (entered != 0) {
+    fprintf(stderr, "DriverEntry returned %s\n", softndk_status_name(entered));
+    return 1;
+  }
   printf("%u of %d rounds passed: %s\n", LoopbackRoundsPassed, LOOPBACK_ROUNDS, softndk_status_name(LoopbackStatus));
   return LoopbackStatus == STATUS_SUCCESS && LoopbackRoundsPassed == LOOPBACK_ROUNDS ? 0 : 1;
 }
