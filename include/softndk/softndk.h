@@ -40,6 +40,11 @@ SOFTNDK_EXPORT int32_t softndk_start(void);
  */
 SOFTNDK_EXPORT int32_t softndk_stop(void);
 SOFTNDK_EXPORT int softndk_is_running(void);
+/**
+ * For a host that is about to give up: the timeline of the setting `trace` so far is written to its file, as
+ * softndk_stop() would. 0, or STATUS_UNSUCCESSFUL with a line in the log.
+ */
+SOFTNDK_EXPORT int32_t softndk_write_trace(void);
 
 /**
  * Starts the runtime, calls `body(context)` and stops the runtime: where the setting `world` says. On Linux that is on

@@ -40,6 +40,11 @@ Kernel* kernel_if_running() noexcept {
   return g_kernel.load(std::memory_order_acquire);
 }
 
+ThreadLabel this_thread_label() noexcept {
+  const io::ThreadContext& context = io::this_thread();
+  return {&context, context.name};
+}
+
 Kernel::Kernel() noexcept = default;
 
 Kernel::~Kernel() noexcept {

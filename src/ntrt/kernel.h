@@ -101,6 +101,13 @@ Kernel& kernel() noexcept;
 void set_automatic_start(void (*start)() noexcept) noexcept;
 /// The same, or null.
 Kernel* kernel_if_running() noexcept;
+/// For reports: the calling thread, and what it is called. `name` lives as long as the thread.
+struct ThreadLabel {
+  const void* thread;
+  const char* name;
+};
+ThreadLabel this_thread_label() noexcept;
+
 /// Lets the automatic start happen, if there is one, where a consumer comes in: its adapters are wanted next.
 void want_kernel() noexcept;
 

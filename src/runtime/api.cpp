@@ -231,6 +231,12 @@ void softndk_last_run(softndk_run_info* info) {
   if (info != nullptr) *info = process().last_run;
 }
 
+int32_t softndk_write_trace(void) {
+  // Not under g_mutex: softndk_stop(), which holds it, may be what hangs.
+  runtime::Runtime* running = process().running.get();
+  return running == nullptr || running->write_trace() ? STATUS_SUCCESS : STATUS_UNSUCCESSFUL;
+}
+
 int softndk_is_running(void) {
   std::lock_guard lock(g_mutex);
   return process().running != nullptr;

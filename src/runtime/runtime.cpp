@@ -9,6 +9,7 @@
 #include "ntrt/path_map.h"
 #include "ntrt/registry_text.h"
 #include "verifier/install.h"
+#include "verifier/timeline.h"
 
 namespace softndk::runtime {
 
@@ -36,7 +37,11 @@ NTSTATUS Runtime::bring_up(const Configuration& configuration) noexcept {
   if (configuration.registry[0] != '\0') ntrt::registry_load(kernel_.registry(), configuration.registry);
   static_assert(sizeof registry_save_ == sizeof configuration.registry_save);
   std::memcpy(registry_save_, configuration.registry_save, sizeof registry_save_);
-  if (configuration.verifier) {
+  if (configuration.trace[0] != '\0') {
+    if (!verifier::Timeline::start()) return STATUS_INSUFFICIENT_RESOURCES;
+    std::memcpy(trace_, configuration.trace, sizeof trace_);
+  }
+  if (configuration.verifier || trace_[0] != '\0') {
     verifier::install();
     verifier_installed_ = true;
   }
@@ -82,7 +87,18 @@ Runtime::~Runtime() {
   if (registry_save_[0] != '\0') ntrt::registry_save(kernel_.registry(), registry_save_);
   provider::set_device_source(nullptr);
   if (verifier_installed_) verifier::uninstall();
+  if (trace_[0] != '\0') {
+    write_trace();
+    verifier::Timeline::stop();
+  }
   if (kernel_started_) kernel_.stop();
+}
+
+bool Runtime::write_trace() const noexcept {
+  if (trace_[0] == '\0') return true;
+  const bool written = verifier::Timeline::recording()->write(trace_);
+  if (!written) log(LogLevel::error, "the timeline cannot be written to %s", trace_);
+  return written;
 }
 
 rdma::Device* Runtime::device_for(NET_IFINDEX index) noexcept {

@@ -31,6 +31,9 @@ class Runtime final : public provider::DeviceSource {
   };
   const Array<Adapter>& adapters() const { return adapters_; }
 
+  /// The timeline so far, where the setting trace says; nothing without it. False: it cannot be written.
+  bool write_trace() const noexcept;
+
   // provider::DeviceSource
   rdma::Device* device_for(NET_IFINDEX index) noexcept override;
 
@@ -41,6 +44,7 @@ class Runtime final : public provider::DeviceSource {
   ntrt::Kernel kernel_;
   bool kernel_started_ = false;
   bool verifier_installed_ = false;
+  char trace_[sizeof(Configuration::trace)] = "";
   char registry_save_[256] = "";
   ntrt::DriverHandle driver_;
   Array<Adapter> adapters_;

@@ -150,6 +150,8 @@ constexpr Setting kTable[] = {
        if (parse_choice<unsigned>(value, {{"off", 0}, {"on", 16}}, to.object_stacks)) return true;
        return parse_into(value, 1, ntrt::CallStack::kFramesMax, to.object_stacks);
      }},
+    {"trace", "", "a path", "a timeline of calls, callbacks and requests is written there when the runtime stops",
+     [](Configuration& to, std::string_view value) { return copy_text(value, to.trace); }},
     {"log", "error", "error | warning | note | debug", "what is written to stderr",
      [](Configuration& to, std::string_view value) {
        return parse_choice<LogLevel>(value,

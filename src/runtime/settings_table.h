@@ -21,6 +21,7 @@ struct Configuration {
   provider::Settings provider;
   LogLevel log = LogLevel::error;
   bool verifier = false;
+  char trace[256] = "";             ///< a file to write the timeline to; asks for the interposer
   char registry[256] = "";          ///< a file to fill the registry from
   char registry_save[256] = "";     ///< where to write it when the runtime stops
   char path_map[256] = "";          ///< ntrt::PathMap::set

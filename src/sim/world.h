@@ -20,6 +20,7 @@ class Clock final : public io::Clock {
  public:
   explicit Clock(Core& core) : core_(core) {}
   io::TimeNs now_ns() noexcept override;
+  io::TimeNs peek_ns() noexcept override { return core_.now_ns; }
   std::uint64_t wall_100ns() noexcept override;
 
  private:

@@ -5,6 +5,7 @@
 
 #include "base/thread_safety.h"
 #include "verifier/shadow_types.h"
+#include "verifier/timeline.h"
 
 namespace softndk::verifier {
 
@@ -31,20 +32,30 @@ RecordPool& request_records() noexcept;
 /// What the provider calls instead of the consumer's completion; `context` is the record.
 void request_completed(PVOID context, NTSTATUS status) noexcept;
 
-/// The contract of all requests (R-REQ-01). `call(routine, context)` calls the provider with our routine and returns
+/// The contract of all requests (R-REQ-01). `name` is its
+/// function's. `call(routine, context)` calls the provider with our routine and returns
 /// what it returned. Memory may be short: STATUS_INSUFFICIENT_RESOURCES inline, and the provider was not called; but
 /// not where the object keeps a record of its `own`. A null `completion` stays null, which says "inline or not at all"
 /// (C-03).
 template <class Call>
-NTSTATUS request(NDK_FN_REQUEST_COMPLETION completion, PVOID context, Call&& call, OwnRecord* own = nullptr) noexcept {
-  if (completion == nullptr) return call(nullptr, context);
+NTSTATUS request(const char* name, const NDK_OBJECT_HEADER& object, NDK_FN_REQUEST_COMPLETION completion, PVOID context,
+                 Call&& call, OwnRecord* own = nullptr) noexcept {
+  Span span(Timeline::Kind::call, name, &object);
+  if (completion == nullptr) return span.result(call(nullptr, context));
   RequestRecord* record = request_records().take(own);
-  if (record == nullptr) return STATUS_INSUFFICIENT_RESOURCES;
+  if (record == nullptr) return span.result(STATUS_INSUFFICIENT_RESOURCES);
+  RequestTrace trace(name, &object);
   record->completion = {completion, context};
-  const NTSTATUS status = call(request_completed, record);
+  record->name = name;
+  record->traced_id = trace.id();
+  const NTSTATUS status = span.result(call(request_completed, record));
   // Pending: the record is the completion's, which may have run before the provider returned (R-REQ-02), and the object
   // may be closed already (R-REQ-03): neither may be looked at.
-  if (status != STATUS_PENDING) request_records().give_back(*record);
+  if (status != STATUS_PENDING) {
+    request_records().give_back(*record);
+  } else {
+    trace.pended();
+  }
   return status;
 }
 

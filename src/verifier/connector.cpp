@@ -23,11 +23,13 @@ namespace {
 
 void disconnected(PVOID context) noexcept {
   const auto event = static_cast<DisconnectRecord*>(context)->plain;
+  const Span span(Timeline::Kind::callback, "DisconnectEvent", nullptr);
   event();
 }
 
 void disconnected_ex(PVOID context, ULONG reason) noexcept {
   const auto event = static_cast<DisconnectRecord*>(context)->with_reason;
+  const Span span(Timeline::Kind::callback, "DisconnectEvent", nullptr);
   event(reason);
 }
 

@@ -8,6 +8,7 @@ namespace softndk::verifier {
 
 void cq_notified(PVOID context, NTSTATUS status) noexcept {
   const auto notification = static_cast<CqShadow*>(context)->notification;
+  const Span span(Timeline::Kind::callback, "CqNotification", &static_cast<CqShadow*>(context)->Header);
   notification(status);
 }
 
@@ -19,18 +20,24 @@ namespace {
 template <class Result>
 void translate_results(CqShadow& cq, std::span<Result> results) noexcept {
   cq.results_taken.store(cq.results_taken.load(std::memory_order_relaxed) + results.size(), std::memory_order_relaxed);
+  for (const Result& result : results)
+    trace_result(&cq.Header, result.RequestContext, result.Status, result.BytesTransferred);
 }
 
 ULONG get_results(NDK_CQ* cq, NDK_RESULT* results, ULONG room) noexcept {
   CqShadow& self = shadow_of(cq);
+  Span span(Timeline::Kind::call, "NdkGetCqResults", &cq->Header);
   const ULONG count = self.provider().NdkGetCqResults(self.real(), results, room);
+  if (count == 0) span.drop();  // a consumer that polls would fill the recording
   translate_results(self, std::span(results, count));
   return count;
 }
 
 ULONG get_results_ex(NDK_CQ* cq, NDK_RESULT_EX* results, ULONG room) noexcept {
   CqShadow& self = shadow_of(cq);
+  Span span(Timeline::Kind::call, "NdkGetCqResultsEx", &cq->Header);
   const ULONG count = self.provider().NdkGetCqResultsEx(self.real(), results, room);
+  if (count == 0) span.drop();  // a consumer that polls would fill the recording
   translate_results(self, std::span(results, count));
   return count;
 }

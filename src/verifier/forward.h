@@ -25,11 +25,34 @@ template <class Table, class Result, NdkObject Ndk, class... Args, Result (*Tabl
 struct Forward<slot> {
   static Result call(Ndk* object, Args... args) noexcept {
     auto& self = shadow_of(object);
-    return (self.provider().*slot)(self.real(), inward(args)...);
+    Span span(Timeline::Kind::call, slot_name<slot>, &object->Header);
+    if constexpr (std::is_void_v<Result>) {
+      (self.provider().*slot)(self.real(), inward(args)...);
+    } else {
+      return span.result((self.provider().*slot)(self.real(), inward(args)...));
+    }
   }
 };
 template <auto slot>
 inline constexpr auto forward = Forward<slot>::call;
+
+// ---- posts, whose first argument is the consumer's RequestContext
+
+template <auto slot>
+struct ForwardPost;
+template <class Table, NdkObject Ndk, class... Args, NTSTATUS (*Table::*slot)(Ndk*, PVOID, Args...)>
+struct ForwardPost<slot> {
+  static NTSTATUS call(Ndk* object, PVOID request, Args... args) noexcept {
+    auto& self = shadow_of(object);
+    Span span(Timeline::Kind::call, slot_name<slot>, &object->Header);
+    trace_work(slot_name<slot>, &object->Header, request);  // before: its result may be taken before the post returns
+    const NTSTATUS status = span.result((self.provider().*slot)(self.real(), request, inward(args)...));
+    if (status != STATUS_SUCCESS) trace_result(&object->Header, request, status, 0);
+    return status;
+  }
+};
+template <auto slot>
+inline constexpr auto forward_post = ForwardPost<slot>::call;
 
 // ---- requests
 
@@ -60,7 +83,7 @@ struct ForwardRequest<slot> {
       context = record;
       return std::apply([&](auto... args) { return (self.provider().*slot)(self.real(), args...); }, arguments);
     };
-    return request(completion, context, call, own);
+    return request(slot_name<slot>, self.Header, completion, context, call, own);
   }
 };
 template <auto slot>
@@ -81,6 +104,8 @@ template <NdkObject Ndk>
 void created(PVOID context, NTSTATUS status, NDK_OBJECT_HEADER* real) noexcept {
   auto& shadow = *static_cast<ShadowFor<Ndk>*>(context);
   const auto completion = shadow.create_completion;
+  RequestTrace::completed(shadow.traced_name, shadow.traced_id, status);
+  const Span span(Timeline::Kind::callback, shadow.traced_name, nullptr);
   if (status != STATUS_SUCCESS || real == nullptr) {
     shadow.release();
     completion(status, nullptr);  // C-04
@@ -91,22 +116,31 @@ void created(PVOID context, NTSTATUS status, NDK_OBJECT_HEADER* real) noexcept {
 }
 
 /// The contract of all creates (spec/ndkpi.md 3.1). The shadow is made first, so that an asynchronous success cannot
-/// fail here: STATUS_INSUFFICIENT_RESOURCES comes inline, and the provider was not called. `call(shadow, arguments)`
-/// calls the provider.
+/// fail here: STATUS_INSUFFICIENT_RESOURCES comes inline, and the provider was not called. `name` is the function's;
+/// `call(shadow, arguments)` calls the provider.
 /// Inlined into the entry point, so that the return address is the consumer's.
 template <NdkObject Ndk, class Call>
-__attribute__((always_inline)) inline NTSTATUS create(Shadow& parent,
+__attribute__((always_inline)) inline NTSTATUS create(const char* name, Shadow& parent,
+                                                      const NDK_OBJECT_HEADER& parent_header,
                                                       ConsumerCallback<NDK_FN_CREATE_COMPLETION> completion,
                                                       Ndk** output, Call&& call) noexcept {
+  Span span(Timeline::Kind::call, name, &parent_header);
   ShadowFor<Ndk>* shadow = make_shadow<Ndk>(&parent);
-  if (shadow == nullptr) return STATUS_INSUFFICIENT_RESOURCES;
+  if (shadow == nullptr) return span.result(STATUS_INSUFFICIENT_RESOURCES);
+  RequestTrace trace(name, &parent_header);
+  shadow->traced_name = name;
+  shadow->traced_id = trace.id();
   shadow->create_completion = completion;
   const ntrt::AnnouncedOrigin origin({__builtin_return_address(0), &shadow->Header});
   Ndk* real = nullptr;
-  const NTSTATUS status = call(*shadow, CreateArguments<Ndk>{completion.routine == nullptr ? nullptr : created<Ndk>,
-                                                             shadow, output == nullptr ? nullptr : &real});
+  const NTSTATUS status =
+      span.result(call(*shadow, CreateArguments<Ndk>{completion.routine == nullptr ? nullptr : created<Ndk>, shadow,
+                                                     output == nullptr ? nullptr : &real}));
   // Pending: created() has the shadow now, and the consumer may have closed the object already (R-CRT-09).
-  if (status == STATUS_PENDING) return status;
+  if (status == STATUS_PENDING) {
+    trace.pended();
+    return status;
+  }
   if (status == STATUS_SUCCESS && real != nullptr) {
     shadow->adopt(*real);
     *output = shadow;
@@ -127,7 +161,7 @@ struct ForwardCreate<slot> {
     auto& completion = std::get<n - 3>(arguments);
     auto& context = std::get<n - 2>(arguments);
     auto& output = std::get<n - 1>(arguments);
-    return create(self, {completion, context}, output, [&](auto&, const auto& ours) {
+    return create(slot_name<slot>, self, self.Header, {completion, context}, output, [&](auto&, const auto& ours) {
       completion = ours.completion;
       context = ours.context;
       output = ours.output;
@@ -145,6 +179,8 @@ template <NdkObject Ndk>
 void closed(PVOID context) noexcept {
   auto& shadow = *static_cast<ShadowFor<Ndk>*>(context);
   const auto completion = shadow.close_completion;
+  RequestTrace::completed(shadow.traced_name, shadow.traced_id, STATUS_SUCCESS);
+  const Span span(Timeline::Kind::callback, shadow.traced_name, nullptr);
   completion();
   shadow.release();  // not before: until its close completion has returned, the object is on its antecedents (R-CLS-07)
 }
@@ -152,11 +188,16 @@ void closed(PVOID context) noexcept {
 template <NdkObject Ndk, NDK_FN_CLOSE_OBJECT DispatchOf<Ndk>::*slot>
 NTSTATUS forward_close(NDK_OBJECT_HEADER* header, NDK_FN_CLOSE_COMPLETION completion, PVOID context) noexcept {
   auto& self = shadow_of(reinterpret_cast<Ndk*>(header));
+  Span span(Timeline::Kind::call, slot_name<slot>, header);
+  RequestTrace trace(slot_name<slot>, header);
+  self.traced_name = slot_name<slot>;
+  self.traced_id = trace.id();
   self.close_completion = {completion, context};
   const NTSTATUS status =
-      (self.provider().*slot)(self.real_header(), completion == nullptr ? nullptr : closed<Ndk>, &self);
+      span.result((self.provider().*slot)(self.real_header(), completion == nullptr ? nullptr : closed<Ndk>, &self));
   // Pending: closed() has the shadow, and may have run (R-CLS-16). Any other value breaks C-06; the object lives on.
   if (status == STATUS_SUCCESS) self.release();
+  if (status == STATUS_PENDING) trace.pended();
   return status;
 }
 

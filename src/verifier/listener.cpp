@@ -26,6 +26,7 @@ void connection_arrived(PVOID context, NDK_CONNECTOR* real_connector) noexcept {
   }
   shadow->adopt(*real_connector);
   ntrt::set_consumer_object(&real_connector->Header, &shadow->Header);
+  const Span span(Timeline::Kind::callback, "ConnectEvent", &listener.Header);
   connect_event(static_cast<NDK_CONNECTOR*>(shadow));
 }
 

@@ -9,12 +9,13 @@ NTSTATUS create_srq(NDK_PD* pd, ULONG depth, ULONG sge_max, ULONG threshold,
                     NDK_FN_SRQ_NOTIFICATION_CALLBACK notification, PVOID notification_context, GROUP_AFFINITY* affinity,
                     NDK_FN_CREATE_COMPLETION completion, PVOID context, NDK_SRQ** srq) noexcept {
   auto& self = shadow_of(pd);
-  return create(self, {completion, context}, srq, [&](SrqShadow& shadow, const CreateArguments<NDK_SRQ>& ours) {
-    shadow.notification = {notification, notification_context};
-    return self.provider().NdkCreateSrq(self.real(), depth, sge_max, threshold,
-                                        notification == nullptr ? nullptr : srq_notified, &shadow, affinity,
-                                        ours.completion, ours.context, ours.output);
-  });
+  return create("NdkCreateSrq", self, self.Header, {completion, context}, srq,
+                [&](SrqShadow& shadow, const CreateArguments<NDK_SRQ>& ours) {
+                  shadow.notification = {notification, notification_context};
+                  return self.provider().NdkCreateSrq(self.real(), depth, sge_max, threshold,
+                                                      notification == nullptr ? nullptr : srq_notified, &shadow,
+                                                      affinity, ours.completion, ours.context, ours.output);
+                });
 }
 
 constexpr NDK_PD_DISPATCH kTable = {

@@ -1,4 +1,4 @@
-// The functions in a queue pair's dispatch table. Posts are plain forwards: what they name (regions, windows) is
+// The functions in a queue pair's dispatch table. What posts name (regions, windows) is
 // exchanged for the real objects, everything else passes as it is.
 #include "verifier/forward.h"
 
@@ -9,14 +9,14 @@ constexpr NDK_QP_DISPATCH kTable = {
     .NdkCloseQp = forward_close<NDK_QP, &NDK_QP_DISPATCH::NdkCloseQp>,
     .NdkQueryExtension = query_extension<NDK_QP>,
     .NdkFlush = forward<&NDK_QP_DISPATCH::NdkFlush>,
-    .NdkSend = forward<&NDK_QP_DISPATCH::NdkSend>,
-    .NdkReceive = forward<&NDK_QP_DISPATCH::NdkReceive>,
-    .NdkBind = forward<&NDK_QP_DISPATCH::NdkBind>,
-    .NdkFastRegister = forward<&NDK_QP_DISPATCH::NdkFastRegister>,
-    .NdkInvalidate = forward<&NDK_QP_DISPATCH::NdkInvalidate>,
-    .NdkRead = forward<&NDK_QP_DISPATCH::NdkRead>,
-    .NdkWrite = forward<&NDK_QP_DISPATCH::NdkWrite>,
-    .NdkSendAndInvalidate = forward<&NDK_QP_DISPATCH::NdkSendAndInvalidate>,
+    .NdkSend = forward_post<&NDK_QP_DISPATCH::NdkSend>,
+    .NdkReceive = forward_post<&NDK_QP_DISPATCH::NdkReceive>,
+    .NdkBind = forward_post<&NDK_QP_DISPATCH::NdkBind>,
+    .NdkFastRegister = forward_post<&NDK_QP_DISPATCH::NdkFastRegister>,
+    .NdkInvalidate = forward_post<&NDK_QP_DISPATCH::NdkInvalidate>,
+    .NdkRead = forward_post<&NDK_QP_DISPATCH::NdkRead>,
+    .NdkWrite = forward_post<&NDK_QP_DISPATCH::NdkWrite>,
+    .NdkSendAndInvalidate = forward_post<&NDK_QP_DISPATCH::NdkSendAndInvalidate>,
 };
 constexpr NDK_QP_DISPATCH kTableBefore1_2 = [] {
   NDK_QP_DISPATCH table = kTable;

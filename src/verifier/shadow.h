@@ -66,6 +66,9 @@ class Shadow {
   /// since it cannot fail (R-CLS-01).
   ConsumerCallback<NDK_FN_CREATE_COMPLETION> create_completion;
   ConsumerCallback<NDK_FN_CLOSE_COMPLETION> close_completion;
+  /// The timeline's: which create, later which close it waits for.
+  const char* traced_name = nullptr;
+  std::uint64_t traced_id = 0;
 
  protected:
   ~Shadow();

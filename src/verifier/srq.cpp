@@ -6,6 +6,7 @@ namespace softndk::verifier {
 
 void srq_notified(PVOID context, NTSTATUS status) noexcept {
   const auto notification = static_cast<SrqShadow*>(context)->notification;
+  const Span span(Timeline::Kind::callback, "SrqNotification", &static_cast<SrqShadow*>(context)->Header);
   notification(status);
 }
 
@@ -15,7 +16,7 @@ constexpr NDK_SRQ_DISPATCH kTable = {
     .NdkCloseSrq = forward_close<NDK_SRQ, &NDK_SRQ_DISPATCH::NdkCloseSrq>,
     .NdkQueryExtension = query_extension<NDK_SRQ>,
     .NdkModifySrq = forward_request<&NDK_SRQ_DISPATCH::NdkModifySrq>,
-    .NdkSrqReceive = forward<&NDK_SRQ_DISPATCH::NdkSrqReceive>,
+    .NdkSrqReceive = forward_post<&NDK_SRQ_DISPATCH::NdkSrqReceive>,
 };
 
 }  // namespace

@@ -150,6 +150,7 @@ class Runs {
   static std::string joined(const std::vector<std::string>& words) { return fmt::format("{}", fmt::join(words, " ")); }
 
   [[noreturn]] static void leave(ExitCode code) {
+    softndk_write_trace();
     std::fflush(nullptr);
     _exit(static_cast<int>(code));
   }

@@ -102,6 +102,7 @@ Result<std::vector<std::pair<std::string, std::string>>> settings_for(const RunO
   if (!options.registry.empty()) settings.emplace_back("registry", options.registry);
   if (!options.interfaces.empty())
     settings.emplace_back("interfaces", fmt::format("{}", fmt::join(options.interfaces, ",")));
+  if (!options.trace.empty()) settings.emplace_back("trace", options.trace);
   if (options.simulated) settings.emplace_back("world", fmt::format("sim({})", seed.value_or(1)));
   for (const std::string& text : options.settings) {
     const std::size_t equals = text.find('=');

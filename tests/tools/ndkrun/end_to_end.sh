@@ -5,6 +5,8 @@
 #
 # Exit: 0 the case holds, 1 it does not (what was seen is printed), 77 this machine cannot run it.
 set -u
+declare -i n=0
+declare -a hash
 
 ndkrun=$1 case=$2
 drivers=$(cd "$(dirname "$0")/drivers" && pwd)
@@ -39,6 +41,13 @@ run() {  # code options...
 }
 prints() { grep -q -F -- "$1" "$work/ran.err" "$work/ran.out" || fail "nothing says '$1'"; }
 is_silent_about() { ! grep -q -F -- "$1" "$work/ran.err" "$work/ran.out" || fail "something says '$1'"; }
+# examples/loopback_driver as $work/loopback.so: both ends of a connection, over interface 7.
+build_loopback() {
+  mkdir "$work/loopback"
+  cp "$drivers"/../../../../examples/loopback_driver/*.[ch] "$drivers/loopback/entry.c" "$work/loopback"
+  rm "$work/loopback/main.c"
+  expect 0 "$ndkrun" build "$work/loopback" -o "$work/loopback.so" -- -DDriverEntry=LoopbackEntry
+}
 json_says() {  # expression over d
   python3 -c 'import json, sys; d = json.load(open(sys.argv[1])); sys.exit(0 if eval(sys.argv[2]) else 1)' \
     "$work/ran.out" "$1" || fail "not $1"
@@ -174,6 +183,33 @@ case $case in
     run 3 "$work/hangs.so" --sim --seeds 1..200
     prints "deadlock in DriverUnload of hangs"
     prints "again: ndkrun run $work/hangs.so --sim --seed 1"
+    ;;
+  traffic)
+    build_loopback
+    for policy in inline nested early later 'mixed(3)'; do
+      run 0 "$work/loopback.so" --if 7=127.0.0.1 --for 0 --policy "$policy" --timeout 120
+      prints "loopback: 6 rounds"
+    done
+    run 0 "$work/loopback.so" --if 7=127.0.0.1 --for 0 --verifier --latency 0 --timeout 120
+    ;;
+  sim_traffic)
+    build_loopback
+    run 0 "$work/loopback.so" --if 7=127.0.0.1 --for 0 --sim --seeds 1..40 --policy mixed
+    run 0 "$work/loopback.so" --if 7=127.0.0.1 --for 0 --sim --seeds 1..40 --latency 0 --order permuted
+    ;;
+  trace)
+    build_loopback
+    run 0 "$work/loopback.so" --if 7=127.0.0.1 --for 0 --trace "$work/linux.json" --timeout 120
+    for seed in 3 3 4; do
+      run 0 "$work/loopback.so" --if 7=127.0.0.1 --for 0 --sim --seed $seed --trace "$work/$((++n)).json" --json
+      hash[n]=$(json_value trace_hash)
+    done
+    run 0 "$work/loopback.so" --if 7=127.0.0.1 --for 0 --sim --seed 3 --verifier --json
+    [ "$(json_value trace_hash)" = "${hash[1]}" ] || fail "the recording changes what it records"
+    cmp -s "$work/1.json" "$work/2.json" || fail "one seed, two timelines"
+    ! cmp -s "$work/1.json" "$work/3.json" || fail "two seeds, one timeline"
+    python3 "$(dirname "$0")/check_trace.py" "$work/linux.json" "$work/1.json" >"$work/ran.out" 2>&1 ||
+      fail "the timeline is not what it should be"
     ;;
   *)
     echo "no case $case"

@@ -1,0 +1,40 @@
+#!/usr/bin/env python3
+"""Checks timelines of ndkrun --trace, of the loopback example: valid JSON, calls that nest on their thread, requests
+that end once, and the calls that the example makes."""
+import json
+import sys
+
+
+def check(path):
+    with open(path) as file:
+        trace = json.load(file)
+    events = trace["traceEvents"]
+    assert trace["otherData"]["events_dropped"] == 0
+    names = {event["name"] for event in events}
+    wanted = {"NdkCreateCq", "NdkConnect", "NdkAccept", "NdkSend", "NdkRead", "NdkWrite", "CqNotification",
+              "ConnectEvent", "NdkGetCqResults", "NdkCloseQp", "work request", "thread_name"}
+    assert wanted <= names, wanted - names
+
+    for tid in {event["tid"] for event in events}:
+        open_until = []  # ns
+        slices = [e for e in events if e["ph"] == "X" and e["tid"] == tid]
+        for event in sorted(slices, key=lambda e: (e["ts"], -e["dur"])):
+            begin = round(event["ts"] * 1000)
+            end = begin + round(event["dur"] * 1000)
+            while open_until and open_until[-1] <= begin:
+                open_until.pop()
+            assert not open_until or end <= open_until[-1], event
+            open_until.append(end)
+
+    begun = {e["id"]: e for e in events if e["ph"] == "b" and e["cat"] == "request"}
+    ended = {e["id"]: e for e in events if e["ph"] == "e" and e["cat"] == "request"}
+    assert begun and begun.keys() == ended.keys(), begun.keys() ^ ended.keys()
+    for key, begin in begun.items():
+        assert begin["name"] == ended[key]["name"] and begin["ts"] <= ended[key]["ts"], begin
+    results = [e for e in events if e["ph"] == "e" and e["cat"] == "work request"]
+    assert any(e["args"]["status"] == "0x00000000" and e["args"]["octets"] > 0 for e in results)
+    print(f"{path}: {len(events)} events, {len(begun)} requests, {len(results)} results")
+
+
+for name in sys.argv[1:]:
+    check(name)
