@@ -8,7 +8,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 cmake --install "$build" --prefix "$work/prefix" >/dev/null
-for file in share/softndk/kernel-surface.tsv bin/ndkping bin/ndkperf include/softndk/wdk/ndkpi.h include/softndk/softndk.h lib/pkgconfig/softndk.pc; do
+for file in share/softndk/kernel-surface.tsv bin/ndkping bin/ndkperf bin/ndkrun include/softndk/wdk/ndkpi.h include/softndk/softndk.h lib/pkgconfig/softndk.pc; do
   [ -e "$work/prefix/$file" ] || [ -e "$work/prefix/${file/lib\//lib/x86_64-linux-gnu/}" ] ||
     { echo "check.sh: $file was not installed" >&2; exit 1; }
 done
@@ -35,6 +35,11 @@ cmake -S "$here/consumer" -B "$work/build" -DCMAKE_PREFIX_PATH="$work/prefix" >/
 cmake --build "$work/build" >/dev/null
 "$work/build/consumer_c"
 echo "ok: CMake package"
+
+# ndkrun of an installation finds the headers and the library beside it.
+"$work/prefix/bin/ndkrun" build "$here/../tests/tools/ndkrun/drivers/quiet" -o "$work/quiet.so"
+env -u LD_LIBRARY_PATH "$work/prefix/bin/ndkrun" run "$work/quiet.so" --for 0
+echo "ok: ndkrun"
 
 # Nothing of ours is up for grabs: the only names the library offers are those of the export map.
 stray=$(nm -D --defined-only "$libdir/libsoftndk.so" | awk '{print $3}' | sed 's/@.*//' |

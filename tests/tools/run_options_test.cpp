@@ -8,7 +8,7 @@ namespace {
 using Settings = std::vector<std::pair<std::string, std::string>>;
 
 TEST(RunOptions, LatencyIsHardwareLikeUnlessAsked) {
-  EXPECT_EQ(settings_for({}, std::nullopt).value(), (Settings{{"latency_us", "30"}}));
+  EXPECT_EQ(settings_for({}, std::nullopt).value(), (Settings{{"latency_us", "30"}, {"object_stacks", "on"}}));
   EXPECT_EQ(parse_latency("0"), "0");
   EXPECT_EQ(parse_latency("50"), "50");
   EXPECT_EQ(parse_latency("50us"), "50");

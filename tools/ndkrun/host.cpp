@@ -106,6 +106,7 @@ class Host {
         fail("the runtime does not start: " + status_text(status),
              status == STATUS_NOT_FOUND ? ExitCode::no_adapter : ExitCode::failed);
       } else if (given_up) {
+        report_waits();
         fail(fmt::format("{} in {}", status == STATUS_POSSIBLE_DEADLOCK ? "deadlock" : "no end in sight", phase()),
              ExitCode::timed_out);
       } else {

@@ -96,6 +96,7 @@ Result<std::vector<std::pair<std::string, std::string>>> settings_for(const RunO
   const auto latency = parse_latency(options.latency);
   if (!latency) return tl::unexpected(usage("--latency " + options.latency + ": hardware, 0 or microseconds"));
   settings.emplace_back("latency_us", *latency);
+  settings.emplace_back("object_stacks", "on");  // a leak is told with its creator
   if (!options.policy.empty()) settings.emplace_back("policy", with_seed(options.policy, "mixed"));
   if (!options.order.empty()) settings.emplace_back("order", with_seed(options.order, "permuted"));
   if (!options.verifier.empty()) settings.emplace_back("verifier", options.verifier);

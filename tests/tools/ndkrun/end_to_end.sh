@@ -156,6 +156,16 @@ case $case in
     run 3 "$work/hangs.so" --for 0 --timeout 0.5
     prints "DriverUnload of hangs has not ended"
     ;;
+  run_leaks)  # what is left is told with the driver that made it; a failed DriverEntry may leave something too
+    build leaks
+    for world in "" "--sim --seed 2" "--verifier"; do
+      # shellcheck disable=SC2086
+      run 1 "$work/leaks.so" --if 7=127.0.0.1 --for 0 --timeout 60 --json $world
+      prints "these live on"
+      prints "leaks.so"
+      json_says 'd["exit_code"] == 1 and d["objects_left"] == 2 and d["drivers"][0]["unloaded"]'
+    done
+    ;;
   run_crash)  # the signal stays the driver's
     build crashes
     ulimit -c 0
