@@ -12,7 +12,39 @@
 typedef NTSTATUS NETIO_STATUS;
 #define NETIOAPI_API SOFTNDK_API NETIO_STATUS NETIOAPI_API_
 
+typedef struct _IP_ADDRESS_PREFIX {
+  SOCKADDR_INET Prefix;
+  UINT8 PrefixLength;
+} IP_ADDRESS_PREFIX, *PIP_ADDRESS_PREFIX;
+
+typedef struct _MIB_IPFORWARD_ROW2 {
+  NET_LUID InterfaceLuid;
+  NET_IFINDEX InterfaceIndex;
+  IP_ADDRESS_PREFIX DestinationPrefix;
+  SOCKADDR_INET NextHop;
+  UCHAR SitePrefixLength;
+  ULONG ValidLifetime;
+  ULONG PreferredLifetime;
+  ULONG Metric;
+  ULONG Protocol;
+  BOOLEAN Loopback;
+  BOOLEAN AutoconfigureAddress;
+  BOOLEAN Publish;
+  BOOLEAN Immortal;
+  ULONG Age;
+  ULONG Origin;
+} MIB_IPFORWARD_ROW2, *PMIB_IPFORWARD_ROW2;
+SOFTNDK_STATIC_ASSERT(sizeof(MIB_IPFORWARD_ROW2) == 104, "Windows x64 layout");
+
 EXTERN_C_START
+
+/// Where traffic to a destination leaves: its interface and the source address on it. Of the row only InterfaceLuid,
+/// InterfaceIndex, DestinationPrefix (the destination itself) and Loopback are told. The arguments that narrow the
+/// choice (interface, source) are NULL or agree with the outcome. STATUS_NETWORK_UNREACHABLE.
+NETIOAPI_API GetBestRoute2(_In_opt_ NET_LUID* InterfaceLuid, _In_ NET_IFINDEX InterfaceIndex,
+                           _In_opt_ const SOCKADDR_INET* SourceAddress, _In_ const SOCKADDR_INET* DestinationAddress,
+                           _In_ ULONG AddressSortOptions, _Out_ PMIB_IPFORWARD_ROW2 BestRoute,
+                           _Out_ SOCKADDR_INET* BestSourceAddress) SOFTNDK_NOEXCEPT;
 
 NETIOAPI_API ConvertInterfaceIndexToLuid(_In_ NET_IFINDEX InterfaceIndex,
                                          _Out_ PNET_LUID InterfaceLuid) SOFTNDK_NOEXCEPT;

@@ -38,8 +38,37 @@ class BucketSet {
   unsigned count_ = 0;
 };
 
-void take(DISPATCHER_HEADER& header) {
-  if (resets_itself(kind_of(header))) header.SignalState = 0;
+KMUTEX& mutex_of(DISPATCHER_HEADER& header) {
+  return *CONTAINING_RECORD(&header, KMUTEX, Header);
+}
+
+PKTHREAD owner_word(const io::ThreadContext& thread) {
+  return reinterpret_cast<PKTHREAD>(const_cast<io::ThreadContext*>(&thread));
+}
+
+bool is_available(DISPATCHER_HEADER& header, const io::ThreadContext& to) {
+  if (header.SignalState > 0) return true;
+  return kind_of(header) == ObjectKind::mutex && mutex_of(header).OwnerThread == owner_word(to);
+}
+
+void take(DISPATCHER_HEADER& header, const io::ThreadContext& by) {
+  switch (kind_of(header)) {
+    case ObjectKind::synchronization_event:
+    case ObjectKind::synchronization_timer:
+      header.SignalState = 0;
+      return;
+    case ObjectKind::semaphore:
+      --header.SignalState;
+      return;
+    case ObjectKind::mutex:
+      --header.SignalState;
+      mutex_of(header).OwnerThread = owner_word(by);
+      return;
+    case ObjectKind::notification_event:
+    case ObjectKind::notification_timer:
+    case ObjectKind::thread:
+      return;
+  }
 }
 
 /// One call of KeWaitFor...: its objects, its blocks, and how it ends.
@@ -89,26 +118,29 @@ class Wait {
       case ObjectKind::thread:
       case ObjectKind::notification_timer:
       case ObjectKind::synchronization_timer:
+      case ObjectKind::mutex:
+      case ObjectKind::semaphore:
         return;
     }
-    bug_check(BugCode::bad_object, "waiting for %p, which is no event, timer or thread (freed, or never initialised)",
+    bug_check(BugCode::bad_object,
+              "waiting for %p, which is no event, mutex, semaphore, timer or thread (freed, or never initialised)",
               object);
   }
 
   int try_take() {  // all buckets locked
     if (type_ == WaitAny) {
       for (unsigned i = 0; i < count_; ++i) {
-        if (header(i).SignalState == 0) continue;
-        take(header(i));
+        if (!is_available(header(i), waiter_.thread)) continue;
+        take(header(i), waiter_.thread);
         return static_cast<int>(i);
       }
       return Waiter::kWaiting;
     }
     for (unsigned i = 0; i < count_; ++i) {
-      if (header(i).SignalState == 0) return Waiter::kWaiting;
+      if (!is_available(header(i), waiter_.thread)) return Waiter::kWaiting;
     }
     for (unsigned i = 0; i < count_; ++i)
-      take(header(i));
+      take(header(i), waiter_.thread);
     return 0;
   }
 
@@ -153,6 +185,10 @@ const char* to_string(ObjectKind kind) noexcept {
       return "synchronization event";
     case ObjectKind::thread:
       return "thread";
+    case ObjectKind::mutex:
+      return "mutex";
+    case ObjectKind::semaphore:
+      return "semaphore";
     case ObjectKind::notification_timer:
       return "notification timer";
     case ObjectKind::synchronization_timer:
@@ -168,29 +204,62 @@ void initialize_header(DISPATCHER_HEADER& header, ObjectKind kind, bool signalle
   header.WaitListHead = {nullptr, nullptr};
 }
 
-LONG signal(DISPATCHER_HEADER& header) noexcept {
+namespace {
+
+/// Changes the state by `update(header)`, under the bucket's lock, and hands what there is to take to the waiters, who
+/// stand in order of arrival. Returns the state before.
+template <class Update>
+LONG change_state(DISPATCHER_HEADER& header, Update update) noexcept {
   WaitBucket& bucket = wait_bucket(&header);
   WakeList wakes;
   LONG before;
   {
     MutexLock lock(bucket.mutex);
     before = header.SignalState;
-    const bool one = resets_itself(kind_of(header));
-    header.SignalState = 1;
-    for (WaitBlock* block = bucket.blocks.first(); block != nullptr; block = block->next) {
+    update(header);
+    for (WaitBlock* block = bucket.blocks.first(); block != nullptr && header.SignalState > 0; block = block->next) {
       if (block->object != &header) continue;
       if (block->takes) {
         // Another object of the same wait, in another bucket, may have been first.
         int waiting = Waiter::kWaiting;
         if (!block->waiter->satisfied_by.compare_exchange_strong(waiting, block->index)) continue;
-        take(header);
+        take(header, block->waiter->thread);
       }
       wakes.add(block->waiter->thread);
-      if (block->takes && one) break;
     }
   }
   wakes.wake();
   return before;
+}
+
+}  // namespace
+
+LONG signal(DISPATCHER_HEADER& header) noexcept {
+  return change_state(header, [](DISPATCHER_HEADER& one) { one.SignalState = 1; });
+}
+
+LONG release_mutex(KMUTEX& mutex, const void* caller) noexcept {
+  return change_state(mutex.Header, [&](DISPATCHER_HEADER& header) {
+    if (mutex.OwnerThread != owner_word(io::this_thread())) {
+      char where[192];
+      describe_code_address(caller, where, sizeof where);
+      bug_check(BugCode::mutex_not_owned, "mutex %p released at %s by a thread that does not own it",
+                static_cast<void*>(&mutex), where);
+    }
+    if (++header.SignalState > 0) mutex.OwnerThread = nullptr;
+  });
+}
+
+LONG release_semaphore(KSEMAPHORE& semaphore, LONG adjustment, const void* caller) noexcept {
+  return change_state(semaphore.Header, [&](DISPATCHER_HEADER& header) {
+    if (adjustment <= 0 || header.SignalState > semaphore.Limit - adjustment) {
+      char where[192];
+      describe_code_address(caller, where, sizeof where);
+      bug_check(BugCode::driver_violation, "semaphore %p released by %d at %s: its count is %d, its limit %d",
+                static_cast<void*>(&semaphore), adjustment, where, header.SignalState, semaphore.Limit);
+    }
+    header.SignalState += adjustment;
+  });
 }
 
 LONG clear(DISPATCHER_HEADER& header) noexcept {

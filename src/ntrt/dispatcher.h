@@ -11,6 +11,8 @@ namespace softndk::ntrt {
 enum class ObjectKind : UCHAR {
   notification_event = 0,
   synchronization_event = 1,
+  mutex = 2,
+  semaphore = 5,
   thread = 6,
   notification_timer = 8,
   synchronization_timer = 9,
@@ -24,6 +26,10 @@ void initialize_header(DISPATCHER_HEADER& header, ObjectKind kind, bool signalle
 /// Signals, releases whom that releases, and returns the state before. Not touched after a waiter can have returned.
 /// Any IRQL up to DISPATCH_LEVEL (not checked here).
 LONG signal(DISPATCHER_HEADER& header) noexcept;
+/// Gives a mutex back, one of the takes of `owner`; a bug check (`caller`) if that does not own it.
+LONG release_mutex(KMUTEX& mutex, const void* caller) noexcept;
+/// Adds to a semaphore's count and releases as many waiters; a bug check if the count would pass the limit.
+LONG release_semaphore(KSEMAPHORE& semaphore, LONG adjustment, const void* caller) noexcept;
 /// Makes it not signalled; returns the state before.
 LONG clear(DISPATCHER_HEADER& header) noexcept;
 LONG read_state(const DISPATCHER_HEADER& header) noexcept;

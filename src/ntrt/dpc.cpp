@@ -9,7 +9,8 @@ namespace {
 
 // Between two of these batches the processor looks at its sockets.
 constexpr unsigned kDpcsInOneTask = 16;
-constexpr UCHAR kDpcType = 19;  // DpcObject in Windows' KOBJECTS
+constexpr USHORT kTargetSet = 0x500;  // Number less this is the processor, where a driver named one
+constexpr UCHAR kDpcType = 19;        // DpcObject in Windows' KOBJECTS
 
 std::atomic_ref<PVOID> claim_of(KDPC& dpc) {
   return std::atomic_ref<PVOID>(dpc.DpcData);
@@ -30,6 +31,8 @@ bool DpcQueues::start(io::Executor& executor) noexcept {
 }
 
 bool DpcQueues::insert(KDPC& dpc, void* argument1, void* argument2) noexcept {
+  if (const unsigned number = dpc.Number; number >= kTargetSet)
+    return insert_into(*queues_[(number - kTargetSet) % queues_.size()], dpc, argument1, argument2);
   for (auto& queue : queues_) {
     if (queue->processor.is_current()) return insert_into(*queue, dpc, argument1, argument2);
   }
@@ -142,6 +145,14 @@ BOOLEAN KeRemoveQueueDpc(PRKDPC dpc) noexcept {
   check_irql(EntryPoint::KeRemoveQueueDpc);
   scheduling_point();
   return kernel().dpcs().remove(*dpc);
+}
+
+void KeSetImportanceDpc(PRKDPC dpc, KDPC_IMPORTANCE importance) noexcept {
+  dpc->Importance = static_cast<UCHAR>(importance);
+}
+
+void KeSetTargetProcessorDpc(PRKDPC dpc, CCHAR number) noexcept {
+  dpc->Number = static_cast<USHORT>(kTargetSet + static_cast<UCHAR>(number));
 }
 
 void KeFlushQueuedDpcs(void) noexcept {

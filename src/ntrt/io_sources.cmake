@@ -1,8 +1,10 @@
 set(NTRT_IO_SOURCES
+  crt.cpp
   driver.cpp
   file_api.cpp
   host_file.cpp
   irp.cpp
+  lookaside.cpp
   mdl.cpp
   mdl_extents.cpp
   ndis_adapter.cpp
@@ -17,10 +19,13 @@ set(NTRT_IO_SOURCES
   registry.cpp
   registry_api.cpp
   registry_text.cpp
+  route.cpp
   rtl_address.cpp
   rtl_list.cpp
   rtl_print.cpp
   rtl_string.cpp
+  rtl_strsafe.cpp
+  rtl_unicode.cpp
   utf.cpp
   wsk.cpp
   wsk_provider.cpp)

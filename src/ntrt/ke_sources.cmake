@@ -7,10 +7,12 @@ set(NTRT_KE_SOURCES
   dpc.cpp
   irql.cpp
   kernel.cpp
+  mutex.cpp
   object.cpp
   object_report.cpp
   object_tree.cpp
   processor_topology.cpp
+  resource.cpp
   rundown.cpp
   spin_lock.cpp
   thread.cpp

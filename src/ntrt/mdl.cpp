@@ -174,6 +174,54 @@ PVOID MmGetSystemAddressForMdlSafe(PMDL mdl, ULONG) noexcept {
   return address;
 }
 
+PVOID MmMapLockedPagesSpecifyCache(PMDL mdl, CCHAR, ULONG, PVOID, ULONG, ULONG priority) noexcept {
+  return MmGetSystemAddressForMdlSafe(mdl, priority);
+}
+
+VOID MmUnmapLockedPages(PVOID, PMDL mdl) noexcept {
+  check_irql(EntryPoint::MmUnmapLockedPages);
+  if ((mdl->MdlFlags & MDL_MAPPED_TO_SYSTEM_VA) == 0)
+    report_mdl(mdl, "unmapped, but it is not mapped", __builtin_return_address(0));
+  mdl->MdlFlags = static_cast<CSHORT>(mdl->MdlFlags & ~MDL_MAPPED_TO_SYSTEM_VA);
+  mdl->MappedSystemVa = nullptr;
+}
+
+PHYSICAL_ADDRESS MmGetPhysicalAddress(PVOID address) noexcept {
+  PHYSICAL_ADDRESS physical;
+  physical.QuadPart = static_cast<LONGLONG>(reinterpret_cast<std::uintptr_t>(address));  // as fill_frames has it
+  return physical;
+}
+
+VOID IoBuildPartialMdl(PMDL source, PMDL target, PVOID address, ULONG length) noexcept {
+  check_irql(EntryPoint::IoBuildPartialMdl);
+  constexpr int kResident = MDL_PAGES_LOCKED | MDL_SOURCE_IS_NONPAGED_POOL | MDL_PARTIAL;
+  const auto begin = reinterpret_cast<std::uintptr_t>(address);
+  const std::uintptr_t source_begin = mdl_virtual_address(source), source_end = source_begin + source->ByteCount;
+  if (length == 0 && begin < source_end) length = static_cast<ULONG>(source_end - begin);
+  if (begin < source_begin || begin + length > source_end)
+    report_mdl(source, "a part is built of it that does not lie in it", __builtin_return_address(0));
+  if ((source->MdlFlags & kResident) == 0)
+    report_mdl(source, "a part is built of it, but it is neither built nor locked", __builtin_return_address(0));
+  const std::size_t pages = ADDRESS_AND_SIZE_TO_SPAN_PAGES(address, length);
+  if (pages > mdl_frame_count(target))
+    report_mdl(target, "it has too few pages for its part of another MDL", __builtin_return_address(0));
+  target->StartVa = PAGE_ALIGN(address);
+  target->ByteOffset = BYTE_OFFSET(address);
+  target->ByteCount = length;
+  target->Process = source->Process;
+  const std::size_t skipped =
+      (reinterpret_cast<std::uintptr_t>(target->StartVa) - reinterpret_cast<std::uintptr_t>(source->StartVa)) / kPage;
+  std::copy_n(mdl_frames(source) + skipped, pages, mdl_frames(target));
+  int flags = (target->MdlFlags & MDL_ALLOCATED_FIXED_SIZE) | MDL_PARTIAL;
+  if ((source->MdlFlags & MDL_SOURCE_IS_NONPAGED_POOL) != 0) flags |= MDL_SOURCE_IS_NONPAGED_POOL;
+  if ((source->MdlFlags & (MDL_SOURCE_IS_NONPAGED_POOL | MDL_MAPPED_TO_SYSTEM_VA)) != 0) {
+    flags |= MDL_PARENT_MAPPED_SYSTEM_VA;
+    target->MappedSystemVa = static_cast<char*>(source->MappedSystemVa) + (begin - source_begin);
+    if ((flags & MDL_SOURCE_IS_NONPAGED_POOL) == 0) flags |= MDL_MAPPED_TO_SYSTEM_VA;
+  }
+  target->MdlFlags = static_cast<CSHORT>(flags);
+}
+
 VOID KeFlushIoBuffers(PMDL mdl, BOOLEAN, BOOLEAN) noexcept {
   check_irql(EntryPoint::KeFlushIoBuffers);  // caches are coherent: nothing to do for an MDL that describes memory
   if ((mdl->MdlFlags & (MDL_PAGES_LOCKED | MDL_SOURCE_IS_NONPAGED_POOL | MDL_PARTIAL)) == 0)

@@ -142,6 +142,11 @@ NTSTATUS ObReferenceObjectByHandle(HANDLE handle, ACCESS_MASK, POBJECT_TYPE type
   return kernel().handles().reference(handle, type, object);
 }
 
+void SoftNdkReferenceObject(PVOID object) noexcept {
+  check_irql(EntryPoint::ObReferenceObject);
+  reference_object(object);
+}
+
 void ObDereferenceObject(PVOID object) noexcept {
   check_irql(EntryPoint::ObDereferenceObject);
   dereference_object(object);

@@ -55,6 +55,7 @@ struct Conversion {
 /// The arguments in a struct, so that a function that takes some leaves the rest to its caller.
 struct Arguments {
   std::va_list list;
+  bool wide_format;  // %s and %c are wide, %S and %C narrow
 };
 
 constexpr std::size_t kWidthMax = 4096;  // a wrong argument for * must not print for hours
@@ -227,7 +228,8 @@ void print_wide(Output& out, const Conversion& c, const WCHAR* text, std::size_t
 void print_string(Output& out, const Conversion& c, Arguments& arguments) {
   const void* text = va_arg(arguments.list, const void*);
   const bool size_wide = c.size == Size::l || c.size == Size::w;
-  const bool wide = c.type == 's' ? size_wide : c.size != Size::h && c.size != Size::hh;
+  const bool size_narrow = c.size == Size::h || c.size == Size::hh;
+  const bool wide = size_wide || (!size_narrow && (c.type == 's') == arguments.wide_format);
   if (text == nullptr) {
     print_narrow(out, c, "(null)", 6, true);
   } else if (wide) {
@@ -255,7 +257,7 @@ void print_character(Output& out, Conversion c, Arguments& arguments) {
   const int value = va_arg(arguments.list, int);
   c.has_precision = false;
   const bool size_wide = c.size == Size::l || c.size == Size::w;
-  const bool wide = c.type == 'c' ? size_wide : c.size != Size::h;
+  const bool wide = size_wide || (c.size != Size::h && (c.type == 'c') == arguments.wide_format);
   if (wide) {
     const WCHAR unit = static_cast<WCHAR>(value);
     print_wide(out, c, &unit, 1, false);
@@ -345,9 +347,11 @@ ULONG debug_print(const char* format, std::va_list arguments) {
 
 }  // namespace
 
-std::size_t nt_format(char* to, std::size_t room, const char* format, std::va_list arguments) noexcept {
+std::size_t nt_format(char* to, std::size_t room, const char* format, std::va_list arguments,
+                      FormatKind kind) noexcept {
   Output out(to, room);
   Arguments copy;
+  copy.wide_format = kind == FormatKind::wide;
   va_copy(copy.list, arguments);
   for (const char* at = format; *at != '\0';) {
     if (*at != '%') {

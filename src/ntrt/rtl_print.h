@@ -12,14 +12,19 @@
 // "(null)". An unknown conversion prints as it stands, without its percent sign.
 #include <cstdarg>
 #include <cstddef>
+#include <cstdint>
 
 #include "wdk/ntddk.h"
 
 namespace softndk::ntrt {
 
+/// Whose format it was: in a wide one %s and %c are wide, and %S and %C narrow.
+enum class FormatKind : std::uint8_t { narrow, wide };
+
 /// Formats into `to`, which is always terminated if `room` is not 0; returns the length that the whole text has, so the
 /// text was cut if that is >= room. Any IRQL, allocates nothing.
-std::size_t nt_format(char* to, std::size_t room, const char* format, std::va_list arguments) noexcept;
+std::size_t nt_format(char* to, std::size_t room, const char* format, std::va_list arguments,
+                      FormatKind kind = FormatKind::narrow) noexcept;
 
 /// DbgPrint's text is cut to this many bytes, as Windows cuts it.
 inline constexpr std::size_t kDebugPrintBytesMax = 512;

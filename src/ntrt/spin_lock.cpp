@@ -166,6 +166,18 @@ void KeAcquireSpinLockAtDpcLevel(PKSPIN_LOCK lock) noexcept {
   acquire_plain(lock, __builtin_return_address(0));
 }
 
+BOOLEAN KeTryToAcquireSpinLockAtDpcLevel(PKSPIN_LOCK lock) noexcept {
+  check_irql(EntryPoint::KeTryToAcquireSpinLockAtDpcLevel);
+  check_not_held(lock, __builtin_return_address(0));
+  scheduling_point();
+  ULONG_PTR free = 0;
+  const auto me = reinterpret_cast<std::uintptr_t>(&softndk::io::this_thread()) | kPlainBit;
+  // acquire pairs with the release in release_plain
+  if (!std::atomic_ref<ULONG_PTR>(*lock).compare_exchange_strong(free, me, std::memory_order_acquire)) return FALSE;
+  note_acquired(lock);
+  return TRUE;
+}
+
 void KeReleaseSpinLockFromDpcLevel(PKSPIN_LOCK lock) noexcept {
   check_irql(EntryPoint::KeReleaseSpinLockFromDpcLevel);
   release_plain(lock, __builtin_return_address(0));

@@ -1,6 +1,7 @@
 #include "ntrt/thread.h"
 
 #include <new>
+#include <utility>
 
 #include "base/log.h"
 #include "ntrt/bug_check.h"
@@ -163,6 +164,15 @@ NTSTATUS PsTerminateSystemThread(NTSTATUS exit_status) {
   if (thread == nullptr || thread->exit == nullptr) return STATUS_INVALID_PARAMETER;  // as Windows: no system thread
   thread->exit_status = exit_status;
   std::longjmp(*thread->exit, 1);
+}
+
+HANDLE PsGetCurrentThreadId(void) noexcept {
+  return &softndk::io::this_thread();
+}
+
+KPRIORITY KeSetPriorityThread(PKTHREAD thread, KPRIORITY priority) noexcept {
+  auto& object = *reinterpret_cast<ThreadObject*>(thread);
+  return std::exchange(object.priority, priority);
 }
 
 PKTHREAD KeGetCurrentThread(void) noexcept {

@@ -16,6 +16,7 @@ struct ThreadObject : DISPATCHER_HEADER, ListLink {
   bool has_ended = false;
   PKSTART_ROUTINE routine = nullptr;
   PVOID start_context = nullptr;
+  KPRIORITY priority = 8;  ///< what a driver set it to; where and when a thread runs is the host's affair
   NTSTATUS exit_status = 0;
   std::jmp_buf* exit = nullptr;  ///< on the thread's own stack; where PsTerminateSystemThread goes
 };

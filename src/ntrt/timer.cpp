@@ -7,6 +7,8 @@
 namespace softndk::ntrt {
 namespace {
 
+constexpr ULONG kTick100ns = 156'250;  // 15.625 ms, as on Windows
+
 KTIMER& from_entry(LIST_ENTRY* entry) {
   return *CONTAINING_RECORD(entry, KTIMER, TimerListEntry);
 }
@@ -142,6 +144,43 @@ NTSTATUS KeDelayExecutionThread(KPROCESSOR_MODE, BOOLEAN, PLARGE_INTEGER interva
 
 void KeQuerySystemTime(PLARGE_INTEGER time) noexcept {
   time->QuadPart = static_cast<LONGLONG>(kernel().clock().wall_100ns());
+}
+
+BOOLEAN KeReadStateTimer(PKTIMER timer) noexcept {
+  check_irql(EntryPoint::KeReadStateTimer);
+  return read_state(timer->Header) != 0;
+}
+
+BOOLEAN KeSetCoalescableTimer(PKTIMER timer, LARGE_INTEGER due, ULONG period_ms, ULONG, PKDPC dpc) noexcept {
+  return KeSetTimerEx(timer, due, static_cast<LONG>(period_ms), dpc);
+}
+
+void KeQuerySystemTimePrecise(PLARGE_INTEGER time) noexcept {
+  KeQuerySystemTime(time);
+}
+
+ULONGLONG KeQueryInterruptTimePrecise(PULONG64 counter) noexcept {
+  if (counter != nullptr) *counter = static_cast<ULONG64>(KeQueryPerformanceCounter(nullptr).QuadPart);
+  return KeQueryInterruptTime();
+}
+
+ULONGLONG KeQueryUnbiasedInterruptTime(void) noexcept {
+  return KeQueryInterruptTime();
+}
+
+ULONG KeQueryTimeIncrement(void) noexcept {
+  return kTick100ns;
+}
+
+void SoftNdkQueryTickCount(PLARGE_INTEGER ticks) noexcept {
+  ticks->QuadPart = static_cast<LONGLONG>(KeQueryInterruptTime() / kTick100ns);
+}
+
+void KeStallExecutionProcessor(ULONG microseconds) noexcept {
+  softndk::io::Executor& executor = kernel().executor();
+  const softndk::io::TimeNs end = now_ns() + microseconds * softndk::io::kMicrosecond;
+  for (unsigned spins = 0; now_ns() < end; ++spins)
+    executor.relax(spins);
 }
 
 ULONGLONG KeQueryInterruptTime(void) noexcept {

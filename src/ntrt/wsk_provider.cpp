@@ -117,6 +117,8 @@ NTSTATUS complete(PIRP irp, NTSTATUS status, SIZE_T information) {
   if (irp != nullptr) {
     irp->IoStatus.Status = status;
     irp->IoStatus.Information = information;
+    // We stand below the driver: its completion routine is in the location that it left for us.
+    if (irp->Tail.Overlay.CurrentStackLocation != nullptr && irp->CurrentLocation > 1) IoSetNextIrpStackLocation(irp);
     IoCompleteRequest(irp, IO_NO_INCREMENT);
   }
   return status;

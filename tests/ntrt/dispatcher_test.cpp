@@ -309,7 +309,7 @@ TEST(KernelSurface_4_1_DeathTest, WaitingForMemoryThatIsNoObjectIsABugCheck) {
     std::memset(static_cast<void*>(&event), 0xcc, sizeof event);
     wait(&event);
   };
-  EXPECT_DEATH(run_on_linux(body), "BAD_OBJECT_HEADER.*no event, timer or thread");
+  EXPECT_DEATH(run_on_linux(body), "BAD_OBJECT_HEADER.*no event, mutex, semaphore, timer or thread");
 }
 
 }  // namespace

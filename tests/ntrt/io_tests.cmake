@@ -2,6 +2,8 @@ set(NTRT_IO_TESTS
   driver_test.cpp
   fake_provider.cpp
   file_test.cpp
+  irp_test.cpp
+  lookaside_test.cpp
   mdl_extents_test.cpp
   mdl_test.cpp
   ndis_test.cpp
@@ -11,4 +13,6 @@ set(NTRT_IO_TESTS
   registry_text_test.cpp
   rtl_address_test.cpp
   rtl_print_test.cpp
+  rtl_strsafe_test.cpp
+  rtl_unicode_test.cpp
   wsk_test.cpp)

@@ -7,5 +7,6 @@ set(NTRT_KE_TESTS
   object_tree_test.cpp
   rundown_test.cpp
   spin_lock_test.cpp
+  sync_test.cpp
   thread_test.cpp
   work_item_test.cpp)

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "ntrt/fake_provider.h"
+#include "ntrt/kernel_fixture.h"
 #include "wdk/netioapi.h"
 
 namespace softndk::ntrt {
@@ -69,6 +70,27 @@ TEST(NetIo, TheLongestAliasFitsTheDocumentedBuffer) {
   ASSERT_TRUE(provider.load());
   ASSERT_EQ(provider.add(kIndex, std::string(1000, 'x').c_str()), NDIS_STATUS_SUCCESS);
   EXPECT_EQ(alias_of(kIndex), std::u16string(255, u'x'));
+}
+
+TEST(NetIo, TheBestRouteNamesSourceAndInterface) {
+  run_on_linux([] {
+    SOCKADDR_INET to = {}, from = {};
+    to.Ipv4.sin_family = SOFTNDK_AF_INET;
+    to.Ipv4.sin_addr.S_un.S_addr = RtlUlongByteSwap(0x7f000001);
+    MIB_IPFORWARD_ROW2 row = {};
+    ASSERT_EQ(GetBestRoute2(nullptr, 0, nullptr, &to, 0, &row, &from), STATUS_SUCCESS);
+    EXPECT_TRUE(row.Loopback);
+    EXPECT_NE(row.InterfaceIndex, 0u);
+    EXPECT_EQ(from.Ipv4.sin_family, SOFTNDK_AF_INET);
+    EXPECT_EQ(from.Ipv4.sin_addr.S_un.S_addr, to.Ipv4.sin_addr.S_un.S_addr);
+    EXPECT_EQ(GetBestRoute2(nullptr, row.InterfaceIndex, &from, &to, 0, &row, &from), STATUS_SUCCESS);
+    EXPECT_EQ(GetBestRoute2(nullptr, 9999, nullptr, &to, 0, &row, &from), STATUS_NETWORK_UNREACHABLE);
+    NET_LUID luid = {};
+    luid.Value = 77;
+    EXPECT_EQ(GetBestRoute2(&luid, 0, nullptr, &to, 0, &row, &from), STATUS_NOT_FOUND);
+    to.si_family = 99;
+    EXPECT_EQ(GetBestRoute2(nullptr, 0, nullptr, &to, 0, &row, &from), STATUS_INVALID_PARAMETER);
+  });
 }
 
 }  // namespace

@@ -9,6 +9,7 @@ Compiles a use of each name, with every compiler that is present, in C and in ke
   sample   every name of tier 1 in the order of the socket-like sample, which includes no more than that
   absent   a name that the table calls not provided is not there: what is there says so
   linked   every function, against LIBRARY: declared is also exported
+  written  every function and macro of tiers 1 and 2 stands in consumer_snippets.c as drivers write it
 Prints the names that fail and where, and exits with 1; or the number of compilations and 0.
 """
 import collections
@@ -138,6 +139,15 @@ def check_linked(provided, library):
         yield "linked: declared but not exported: " + (" ".join(missing) or done.stderr[:2000])
 
 
+def check_written(provided):
+    with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "consumer_snippets.c")) as file:
+        words = set(re.findall(r"\w+", file.read()))
+    missing = [row.name for row in provided
+               if row.tier in "12" and row.kind not in ("type", "constant", "field") and row.name not in words]
+    if missing:
+        yield "written: not in consumer_snippets.c: " + " ".join(missing)
+
+
 def main():
     rows = read_table(TABLE)
     provided = [row for row in rows if row.provided == "yes"]
@@ -153,6 +163,7 @@ def main():
     with concurrent.futures.ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
         failures = [failure for failure in pool.map(compile_place, jobs) if failure]
         failures += [failure for failure in pool.map(compile_absent, absent_jobs) if failure]
+    failures += check_written(provided)
     if len(sys.argv) > 3:
         failures += check_linked(provided, sys.argv[3])
     for failure in failures:

@@ -300,6 +300,60 @@ Deregister:
   return Status;
 }
 
+/* A probe's way with the registry and its result file */
+#if __SIZEOF_WCHAR_T__ == 2
+_Strict_type_match_ static NTSTATUS NTAPI SnippetConfigure(_In_opt_ PUNICODE_STRING Path, _Out_opt_ PULONG Index,
+                                                           _Outptr_ _Outptr_result_nullonfailure_ HANDLE *File) {
+  UCHAR Room[sizeof(KEY_VALUE_PARTIAL_INFORMATION) + 64];
+  KEY_VALUE_PARTIAL_INFORMATION *Value = (KEY_VALUE_PARTIAL_INFORMATION *)Room;
+  UNICODE_STRING Name;
+  OBJECT_ATTRIBUTES Attributes;
+  IO_STATUS_BLOCK Block;
+  HANDLE Key = NULL, Results = NULL;
+  ULONG Length, Disposition, One = 1;
+  static LONG Started;
+  NTSTATUS Status;
+  ASSERT(Index != NULL);
+  if (_InterlockedCompareExchange(&Started, 1, 0) == 0) _InterlockedIncrement(&Started);
+  _InterlockedDecrement(&Started);
+  InterlockedExchange(&Started, 0);
+  InitializeObjectAttributes(&Attributes, Path, OBJ_CASE_INSENSITIVE | OBJ_KERNEL_HANDLE, NULL, NULL);
+  Status = ZwOpenKey(&Key, KEY_READ, &Attributes);
+  SNIPPET_RETURN_IF(Status);
+  RtlInitUnicodeString(&Name, L"IfIndex");
+  Status = ZwQueryValueKey(Key, &Name, KeyValuePartialInformation, Room, sizeof(Room), &Length);
+  if (NT_SUCCESS(Status) && Value->Type == REG_DWORD && Value->DataLength == sizeof(ULONG)) *Index = *(PULONG)Value->Data;
+  RtlInitUnicodeString(&Name, L"Results");
+  InitializeObjectAttributes(&Attributes, &Name, OBJ_CASE_INSENSITIVE, Key, NULL);
+  Status = ZwCreateKey(&Results, KEY_SET_VALUE, &Attributes, 0, NULL, REG_OPTION_NON_VOLATILE, &Disposition);
+  if (NT_SUCCESS(Status)) ZwSetValueKey(Results, &Name, 0, REG_DWORD, &One, sizeof(One));
+  ZwClose(Results);
+  ZwClose(Key);
+  RtlInitUnicodeString(&Name, L"\\??\\C:\\probe.txt");
+  InitializeObjectAttributes(&Attributes, &Name, OBJ_KERNEL_HANDLE, NULL, NULL);
+  Status = ZwCreateFile(File, FILE_APPEND_DATA | SYNCHRONIZE, &Attributes, &Block, NULL, FILE_ATTRIBUTE_NORMAL,
+                        FILE_SHARE_READ | FILE_SHARE_WRITE, FILE_OPEN_IF, FILE_SYNCHRONOUS_IO_NONALERT, NULL, 0);
+  if (NT_SUCCESS(Status)) Status = ZwWriteFile(*File, NULL, NULL, NULL, &Block, (PVOID) "ok", 2, NULL, NULL);
+  return Status;
+}
+#endif
+
+static VOID SnippetLists(_In_reads_bytes_(Length) const VOID *Bytes, SIZE_T Length,
+                         _Outref_result_nullonfailure_ PSNIPPET_SOCKET Socket) {
+  SINGLE_LIST_ENTRY Entry;
+  _Requires_exclusive_lock_held_(Socket->Lock)
+  KeInitializeSpinLock(&Socket->Lock);
+  ExInitializeRundownProtection(&Socket->Rundown);
+  KeClearEvent(&Socket->Done);
+  Socket->Free.Next = NULL;
+  PushEntryList(&Socket->Free, &Entry);
+  (void)PopEntryList(&Socket->Free);
+  InitializeListHead(&Socket->Requests);
+  InsertTailList(&Socket->Requests, (PLIST_ENTRY)ExAllocatePoolWithTag(NonPagedPoolNx, sizeof(LIST_ENTRY), SNIPPET_TAG));
+  (void)RemoveEntryList(Socket->Requests.Flink);
+  if (RtlCompareMemory(Bytes, Socket, Length) == Length) ExWaitForRundownProtectionRelease(&Socket->Rundown);
+}
+
 static NTSTATUS SnippetPrint(PSTR Buffer, SIZE_T Size, PCSTR Format, ...) {
   va_list Arguments;
   NTSTATUS Status;
@@ -360,6 +414,13 @@ NTSTATUS DriverEntry(_In_ PDRIVER_OBJECT DriverObject, _In_ PUNICODE_STRING Regi
   (void)SnippetPrint(text, sizeof(text), "%lu", Size);
   (void)SnippetAddress((PSOCKADDR)&Socket.In, &Socket);
   (void)SnippetSeh(NULL);
+#if __SIZEOF_WCHAR_T__ == 2
+  {
+    HANDLE File = NULL;
+    (void)SnippetConfigure(RegistryPath, &Size, &File);
+  }
+#endif
+  SnippetLists(text, sizeof(text), &Socket);
   (void)SnippetStart(&Socket);
   (void)SnippetEvents(&Socket);
   (void)KeQueryPerformanceCounter(&Frequency);

@@ -159,6 +159,15 @@ NTKERNELAPI VOID NTAPI ExQueueWorkItem(_Inout_ PWORK_QUEUE_ITEM WorkItem,
 
 EXTERN_C_END
 
+#define ExAllocatePool(PoolType, NumberOfBytes) ExAllocatePoolWithTag(PoolType, NumberOfBytes, 0x656e6f4eu)
+#define ExAllocatePoolWithQuotaTag(PoolType, NumberOfBytes, Tag) \
+  ExAllocatePoolWithTag((POOL_TYPE)((PoolType) & ~POOL_QUOTA_FAIL_INSTEAD_OF_RAISE), NumberOfBytes, Tag)
+#define POOL_QUOTA_FAIL_INSTEAD_OF_RAISE 8
+/// Every pool allocation is non-executable here: nothing to opt in to.
+#define DrvRtPoolNxOptIn 1
+#define ExInitializeDriverRuntime(RuntimeFlags) ((void)(RuntimeFlags))
+#define ExReInitializeRundownProtection(RunRef) ExInitializeRundownProtection(RunRef)
+
 SOFTNDK_INLINE PVOID NTAPI ExAllocatePoolUninitialized(POOL_TYPE PoolType, SIZE_T NumberOfBytes, ULONG Tag) {
   return ExAllocatePoolWithTag(PoolType, NumberOfBytes, Tag);
 }

@@ -155,6 +155,10 @@ SOFTNDK_INLINE UCHAR SoftNdkInterlockedBitTestAndReset(LONG volatile* target, LO
 #define KeMemoryBarrier() __atomic_thread_fence(__ATOMIC_SEQ_CST)
 #define MemoryBarrier() __atomic_thread_fence(__ATOMIC_SEQ_CST)
 #define KeMemoryBarrierWithoutFence() __atomic_signal_fence(__ATOMIC_SEQ_CST)
+#ifndef SOFTNDK_HOST_SOCKETS
+#define _mm_mfence() __atomic_thread_fence(__ATOMIC_SEQ_CST)
+#define _mm_pause() YieldProcessor()
+#endif
 #define _ReadWriteBarrier() __atomic_signal_fence(__ATOMIC_SEQ_CST)
 #if defined(__x86_64__)
 #define YieldProcessor() __builtin_ia32_pause()

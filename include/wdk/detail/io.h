@@ -140,7 +140,17 @@ typedef struct DECLSPEC_ALIGN(16) _IRP {
   ULONG64 OverlayReserved[2];
   volatile PDRIVER_CANCEL CancelRoutine;
   PVOID UserBuffer;
-  ULONG64 TailReserved[11];
+  union {
+    struct {
+      PVOID DriverContext[4];
+      PETHREAD Thread;
+      PCHAR AuxiliaryBuffer;
+      LIST_ENTRY ListEntry;
+      struct _IO_STACK_LOCATION* CurrentStackLocation;
+      struct _FILE_OBJECT* OriginalFileObject;
+    } Overlay;
+    PVOID CompletionKey;
+  } Tail;
 } IRP, *PIRP;
 SOFTNDK_STATIC_ASSERT(sizeof(IRP) == 0xd0, "Windows x64 layout");
 
@@ -161,6 +171,11 @@ NTKERNELAPI PMDL NTAPI IoAllocateMdl(_In_opt_ PVOID VirtualAddress, _In_ ULONG L
                                      _In_ BOOLEAN ChargeQuota, _Inout_opt_ PIRP Irp) SOFTNDK_NOEXCEPT;
 /// One MDL, not its chain; does not touch the buffer, which may be gone.
 NTKERNELAPI VOID NTAPI IoFreeMdl(_In_ PMDL Mdl) SOFTNDK_NOEXCEPT;
+
+/// `TargetMdl` was allocated for as many bytes at as many pages, and is made to describe [VirtualAddress, + Length) of
+/// `SourceMdl`, which is built or locked and outlives it; Length 0 is up to the end.
+NTKERNELAPI VOID NTAPI IoBuildPartialMdl(_In_ PMDL SourceMdl, _Inout_ PMDL TargetMdl, _In_ PVOID VirtualAddress,
+                                         _In_ ULONG Length) SOFTNDK_NOEXCEPT;
 
 // Work items. `DeviceObject` may also be a driver object; it is referenced while the item is queued.
 

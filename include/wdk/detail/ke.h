@@ -244,6 +244,51 @@ NTKERNELAPI VOID NTAPI KeBugCheckEx(_In_ ULONG BugCheckCode, _In_ ULONG_PTR BugC
 
 EXTERN_C_END
 
+// Processors and threads, further. One group and one node; processors are those that call drivers back.
+
+EXTERN_C_START
+
+NTKERNELAPI USHORT NTAPI KeQueryHighestNodeNumber(VOID) SOFTNDK_NOEXCEPT;
+NTKERNELAPI ULONG NTAPI KeQueryMaximumProcessorCount(VOID) SOFTNDK_NOEXCEPT;
+NTKERNELAPI ULONG NTAPI KeQueryMaximumProcessorCountEx(_In_ USHORT GroupNumber) SOFTNDK_NOEXCEPT;
+NTKERNELAPI KAFFINITY NTAPI KeQueryActiveProcessors(VOID) SOFTNDK_NOEXCEPT;
+NTKERNELAPI USHORT NTAPI KeQueryActiveGroupCount(VOID) SOFTNDK_NOEXCEPT;
+NTKERNELAPI USHORT NTAPI KeQueryMaximumGroupCount(VOID) SOFTNDK_NOEXCEPT;
+NTKERNELAPI KAFFINITY NTAPI KeQueryGroupAffinity(_In_ USHORT GroupNumber) SOFTNDK_NOEXCEPT;
+/// 0 on a thread that is no processor's. `ProcNumber` may be NULL.
+NTKERNELAPI ULONG NTAPI KeGetCurrentProcessorNumberEx(_Out_opt_ PPROCESSOR_NUMBER ProcNumber) SOFTNDK_NOEXCEPT;
+NTKERNELAPI ULONG NTAPI KeGetProcessorIndexFromNumber(_In_ PPROCESSOR_NUMBER ProcNumber) SOFTNDK_NOEXCEPT;
+NTKERNELAPI NTSTATUS NTAPI KeGetProcessorNumberFromIndex(_In_ ULONG ProcIndex,
+                                                         _Out_ PPROCESSOR_NUMBER ProcNumber) SOFTNDK_NOEXCEPT;
+/// Remembered and given back, and nothing else: where a thread runs is the host's affair.
+NTKERNELAPI VOID NTAPI KeSetSystemGroupAffinityThread(_In_ PGROUP_AFFINITY Affinity,
+                                                      _Out_opt_ PGROUP_AFFINITY PreviousAffinity) SOFTNDK_NOEXCEPT;
+NTKERNELAPI VOID NTAPI KeRevertToUserGroupAffinityThread(_In_ PGROUP_AFFINITY PreviousAffinity) SOFTNDK_NOEXCEPT;
+NTKERNELAPI KPRIORITY NTAPI KeSetPriorityThread(_Inout_ PKTHREAD Thread, _In_ KPRIORITY Priority) SOFTNDK_NOEXCEPT;
+
+NTKERNELAPI BOOLEAN NTAPI KeTryToAcquireSpinLockAtDpcLevel(_Inout_ PKSPIN_LOCK SpinLock) SOFTNDK_NOEXCEPT;
+NTKERNELAPI BOOLEAN NTAPI KeReadStateTimer(_In_ PKTIMER Timer) SOFTNDK_NOEXCEPT;
+/// As KeSetTimerEx: nothing is gained by waking late.
+NTKERNELAPI BOOLEAN NTAPI KeSetCoalescableTimer(_Inout_ PKTIMER Timer, _In_ LARGE_INTEGER DueTime, _In_ ULONG Period,
+                                                _In_ ULONG TolerableDelay, _In_opt_ PKDPC Dpc) SOFTNDK_NOEXCEPT;
+NTKERNELAPI VOID NTAPI KeSetImportanceDpc(_Inout_ PRKDPC Dpc, _In_ KDPC_IMPORTANCE Importance) SOFTNDK_NOEXCEPT;
+NTKERNELAPI VOID NTAPI KeSetTargetProcessorDpc(_Inout_ PRKDPC Dpc, _In_ CCHAR Number) SOFTNDK_NOEXCEPT;
+
+/// 100 ns units; with the processor's own resolution.
+NTKERNELAPI VOID NTAPI KeQuerySystemTimePrecise(_Out_ PLARGE_INTEGER CurrentTime) SOFTNDK_NOEXCEPT;
+NTKERNELAPI ULONGLONG NTAPI KeQueryInterruptTimePrecise(_Out_ PULONG64 QpcTimeStamp) SOFTNDK_NOEXCEPT;
+NTKERNELAPI ULONGLONG NTAPI KeQueryUnbiasedInterruptTime(VOID) SOFTNDK_NOEXCEPT;
+/// How many 100 ns units a tick of KeQueryTickCount has.
+NTKERNELAPI ULONG NTAPI KeQueryTimeIncrement(VOID) SOFTNDK_NOEXCEPT;
+NTKERNELAPI VOID NTAPI SoftNdkQueryTickCount(_Out_ PLARGE_INTEGER CurrentCount) SOFTNDK_NOEXCEPT;
+#define KeQueryTickCount(CurrentCount) SoftNdkQueryTickCount(CurrentCount)
+NTHALAPI VOID NTAPI KeStallExecutionProcessor(_In_ ULONG MicroSeconds) SOFTNDK_NOEXCEPT;
+
+EXTERN_C_END
+
+#define KeGetCurrentProcessorNumber() KeGetCurrentProcessorNumberEx(NULL)
+#define KeBugCheck(code) KeBugCheckEx(code, 0, 0, 0, 0)
+
 #define KeRaiseIrqlToDpcLevel() SoftNdkRaiseIrqlToDpcLevel()
 SOFTNDK_INLINE KIRQL SoftNdkRaiseIrqlToDpcLevel(VOID) {
   KIRQL old;

@@ -80,6 +80,9 @@ typedef enum _MM_PAGE_PRIORITY { LowPagePriority = 0, NormalPagePriority = 16, H
 #define MdlMappingNoExecute 0x40000000u
 #define MdlMappingWithGuardPtes 0x20000000u
 
+typedef enum _MEMORY_CACHING_TYPE { MmNonCached, MmCached, MmWriteCombined } MEMORY_CACHING_TYPE;
+#define MmPrepareMdlForReuse(mdl) ((void)(mdl))
+
 EXTERN_C_START
 
 /// Fills the page array and MappedSystemVa of an MDL over nonpaged pool. Once only. IRQL <= DISPATCH_LEVEL.
@@ -90,6 +93,14 @@ NTKERNELAPI VOID NTAPI MmBuildMdlForNonPagedPool(_Inout_ PMDL MemoryDescriptorLi
 NTKERNELAPI VOID NTAPI MmProbeAndLockPages(_Inout_ PMDL MemoryDescriptorList, _In_ CCHAR AccessMode,
                                            _In_ LOCK_OPERATION Operation) SOFTNDK_NOEXCEPT;
 NTKERNELAPI VOID NTAPI MmUnlockPages(_Inout_ PMDL MemoryDescriptorList) SOFTNDK_NOEXCEPT;
+/// As MmGetSystemAddressForMdlSafe; the address stays with the MDL until MmUnmapLockedPages or MmUnlockPages.
+NTKERNELAPI PVOID NTAPI MmMapLockedPagesSpecifyCache(_Inout_ PMDL MemoryDescriptorList, _In_ CCHAR AccessMode,
+                                                     _In_ ULONG CacheType, _In_opt_ PVOID RequestedAddress,
+                                                     _In_ ULONG BugCheckOnFailure,
+                                                     _In_ ULONG Priority) SOFTNDK_NOEXCEPT;
+NTKERNELAPI VOID NTAPI MmUnmapLockedPages(_In_ PVOID BaseAddress, _Inout_ PMDL MemoryDescriptorList) SOFTNDK_NOEXCEPT;
+/// A page's frame and the offset in it: what NdkBuildLAM calls a logical address. IRQL any.
+NTKERNELAPI PHYSICAL_ADDRESS NTAPI MmGetPhysicalAddress(_In_ PVOID BaseAddress) SOFTNDK_NOEXCEPT;
 /// The mapped address, or NULL on (injected) failure. `Priority` may carry MdlMapping flags.
 NTKERNELAPI PVOID NTAPI MmGetSystemAddressForMdlSafe(_Inout_ PMDL MemoryDescriptorList,
                                                      _In_ ULONG Priority) SOFTNDK_NOEXCEPT;

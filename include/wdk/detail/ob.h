@@ -65,6 +65,14 @@ NTSYSAPI NTSTATUS NTAPI ZwClose(_In_ HANDLE Handle) SOFTNDK_NOEXCEPT;
 
 EXTERN_C_END
 
+/// One more, dropped with ObDereferenceObject. IRQL <= DISPATCH_LEVEL.
+EXTERN_C_START
+NTKERNELAPI VOID NTAPI SoftNdkReferenceObject(_In_ PVOID Object) SOFTNDK_NOEXCEPT;
+NTKERNELAPI HANDLE NTAPI PsGetCurrentThreadId(VOID) SOFTNDK_NOEXCEPT;
+EXTERN_C_END
+#define ObReferenceObject(Object) SoftNdkReferenceObject(Object)
+#define ObfReferenceObject(Object) SoftNdkReferenceObject(Object)
+#define PsGetCurrentProcessId() ((HANDLE)(ULONG_PTR)4)  // the system process
 #define PsGetCurrentThread() ((PETHREAD)KeGetCurrentThread())
 
 #endif

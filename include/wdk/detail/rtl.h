@@ -8,6 +8,8 @@
 #define RtlFillMemory(destination, length, fill) memset((destination), (fill), (size_t)(length))
 #define RtlCopyMemory(destination, source, length) memcpy((destination), (source), (size_t)(length))
 #define RtlMoveMemory(destination, source, length) memmove((destination), (source), (size_t)(length))
+#define RtlCopyBytes RtlCopyMemory
+#define RtlZeroBytes RtlZeroMemory
 #define RtlEqualMemory(a, b, length) (!memcmp((a), (b), (size_t)(length)))
 
 SOFTNDK_INLINE PVOID RtlSecureZeroMemory(PVOID pointer, SIZE_T count) {
