@@ -3,8 +3,11 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "ntrt/bug_check.h"
+#include "ntrt/driver.h"
 #include "ntrt/kernel.h"
 #include "ntrt/ndis.h"
+#include "ntrt/object_tree.h"
 #include "provider/sockaddr.h"
 #include "runtime/json_writer.h"
 #include "wdk/ntddndis.h"
@@ -192,6 +195,44 @@ void write_adapter(JsonWriter& to, const Runtime::Adapter& adapter) noexcept {
   to.end_object();
 }
 
+/// Objects beyond this many octets of document are counted only.
+constexpr std::size_t kObjectsBytesMax = std::size_t{4} << 20;
+
+/// Parents come before their children.
+void write_objects(JsonWriter& to) noexcept {
+  const std::size_t began_bytes = to.size_bytes();
+  std::uint64_t left_out = 0;
+  ntrt::TreeWalk walk;
+  ntrt::NodeRecord record;
+  to.begin_array("objects");
+  while (walk.next(record)) {
+    if (to.size_bytes() - began_bytes > kObjectsBytesMax) {
+      ++left_out;
+      continue;
+    }
+    to.begin_object();
+    to.number("id", record.id);
+    to.number("parent", record.parent);
+    to.number("depth", record.depth);
+    to.text("type", record.kind);
+    if (record.depth == 0) to.number("ifindex", record.text.interface_index);
+    char address[32] = "";
+    if (record.object != nullptr) std::snprintf(address, sizeof address, "%p", record.object);
+    to.text("object", address);
+    to.text("state", record.text.state);
+    to.text("local", record.text.local ? AddressText(*record.text.local).text : "");
+    to.text("peer", record.text.peer ? AddressText(*record.text.peer).text : "");
+    to.number("age_ms", record.age_ns / io::kMillisecond);
+    to.text("driver", ntrt::DriverName(record.created_by).text);
+    char code[192] = "";
+    if (record.created_by != nullptr) ntrt::describe_code_address(record.created_by, code, sizeof code);
+    to.text("created_by", code);
+    to.end_object();
+  }
+  to.end_array();
+  to.number("objects_not_shown", left_out);
+}
+
 }  // namespace
 
 Array<char> describe_process(const Runtime& runtime, const SettingValues& settings, int pid) noexcept {
@@ -208,6 +249,7 @@ Array<char> describe_process(const Runtime& runtime, const SettingValues& settin
   for (const Runtime::Adapter& adapter : runtime.adapters())
     write_adapter(to, adapter);
   to.end_array();
+  write_objects(to);
   to.begin_array("settings");
   for (const Setting& setting : settings_table()) {
     to.begin_object();

@@ -8,12 +8,19 @@
 namespace softndk::tools {
 namespace {
 
-bool is_wanted(const HostView& host, const ProcessDocument& process, const Json& object) {
-  if (host.interface.empty()) return true;
-  for (const Json& adapter : list_in(process.document, "adapters")) {
-    if (number_in(adapter, "ifindex") == number_in(object, "ifindex")) return host.is_wanted(adapter);
+/// Calls `visit` for the objects under wanted adapters. An adapter comes before all that is under it.
+template <class Visit>
+void for_each_object(const HostView& host, const ProcessDocument& process, Visit visit) {
+  bool wanted = true;
+  for (const Json& object : list_in(process.document, "objects")) {
+    if (number_in(object, "depth") == 0 && !host.interface.empty()) {
+      const Json& adapters = list_in(process.document, "adapters");
+      wanted = std::any_of(adapters.begin(), adapters.end(), [&](const Json& adapter) {
+        return number_in(adapter, "ifindex") == number_in(object, "ifindex") && host.is_wanted(adapter);
+      });
+    }
+    if (wanted) visit(object);
   }
-  return false;
 }
 
 std::string age_text(std::uint64_t age_ms) {
@@ -46,11 +53,10 @@ std::string objects_text(const HostView& host) {
   std::string text;
   for (const ProcessDocument& process : host.processes.processes) {
     text += fmt::format("process {} ({})\n", process.pid, printable(process.name));
-    for (const Json& object : list_in(process.document, "objects")) {
-      if (!is_wanted(host, process, object)) continue;
+    for_each_object(host, process, [&](const Json& object) {
       const auto indent = 2 * (1 + std::min<std::uint64_t>(number_in(object, "depth"), 16));
       text += fmt::format("{:{}}{}\n", "", indent, line_of(object));
-    }
+    });
     if (const auto left_out = number_in(process.document, "objects_not_shown"); left_out != 0)
       text += fmt::format("  and {} more\n", left_out);
   }
@@ -62,8 +68,7 @@ Json objects_json(const HostView& host) {
   Json& processes = document["processes"] = Json::array();
   for (const ProcessDocument& process : host.processes.processes) {
     Json objects = Json::array();
-    for (const Json& object : list_in(process.document, "objects"))
-      if (is_wanted(host, process, object)) objects.push_back(object);
+    for_each_object(host, process, [&](const Json& object) { objects.push_back(object); });
     processes.push_back({{"pid", process.pid},
                          {"process", printable(process.name)},
                          {"objects", std::move(objects)},
