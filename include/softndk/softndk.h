@@ -191,6 +191,18 @@ SOFTNDK_EXPORT size_t softndk_report_objects(int fd);
 /** "driver_start+0x12 (driver.so)" of a code address; `text` is always terminated. */
 SOFTNDK_EXPORT void softndk_describe_address(const void* address, char* text, size_t bytes);
 
+/**
+ * A private OID to set (one octet, 0 or 1): the adapter's device has failed, or works again. Consumers see what they
+ * would see of a real failure: opens fail, and NDIS tells them to close.
+ */
+#define SOFTNDK_OID_DEVICE_WORKS 0xFF4E4401u
+/**
+ * Changes a keyword in one adapter's advanced properties, as an administrator does, which restarts the adapter: waits
+ * until consumers have closed it. "*NetworkDirect" is "0" or "1". Not while the runtime is being stopped. STATUS_NOT_FOUND:
+ * no such keyword or adapter.
+ */
+SOFTNDK_EXPORT int32_t softndk_set_keyword(uint32_t interface_index, const char* keyword, const char* value);
+
 /* ---- what ndkstat reads */
 
 /**

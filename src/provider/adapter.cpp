@@ -25,7 +25,7 @@ Adapter::Adapter(MiniportAdapter& miniport, NDK_VERSION version) noexcept
     : NDK_ADAPTER{},
       Object(kType, *this),
       miniport_(miniport),
-      info_(make_adapter_info(miniport.device().caps(), miniport.settings(), version)) {
+      info_(make_adapter_info(miniport.caps(), miniport.settings(), version)) {
   init_header(Header, NdkObjectTypeAdapter, version);
   Dispatch = &kAdapterDispatch;
 }

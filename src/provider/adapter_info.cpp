@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <type_traits>
 
 #include "provider/work_translation.h"
 
@@ -25,6 +26,57 @@ ULONG adapter_flags(const rdma::DeviceCaps& caps) {
 }
 
 }  // namespace
+
+rdma::DeviceCaps lower_caps(rdma::DeviceCaps caps, LimitsProfile profile) noexcept {
+  const auto lower = [](auto& limit, std::uint32_t most) {
+    limit = std::min<std::remove_reference_t<decltype(limit)>>(limit, most);
+  };
+  switch (profile) {
+    case LimitsProfile::max:
+      break;
+    case LimitsProfile::connectx3:  // spec/tools.md 2
+      lower(caps.fast_register_pages_max, 511);
+      lower(caps.initiator_sge_max, 32);
+      lower(caps.receive_sge_max, 32);
+      lower(caps.read_sge_max, 32);
+      lower(caps.inbound_read_limit_max, 16);
+      lower(caps.outbound_read_limit_max, 128);
+      lower(caps.receive_queue_depth_max, 16351);
+      lower(caps.initiator_queue_depth_max, 16351);
+      lower(caps.private_data_max, 56);
+      caps.memory_windows = false;
+      break;
+    case LimitsProfile::minimal:
+      lower(caps.registration_bytes_max, 1u << 20);
+      lower(caps.fast_register_pages_max, kFrmrPageCountMin);
+      lower(caps.initiator_sge_max, 2);
+      lower(caps.receive_sge_max, 2);
+      lower(caps.read_sge_max, 1);
+      lower(caps.message_bytes_max, 1u << 20);
+      lower(caps.inline_bytes_max, 0);
+      lower(caps.inbound_read_limit_max, 1);
+      lower(caps.outbound_read_limit_max, 1);
+      lower(caps.receive_queue_depth_max, 64);
+      lower(caps.initiator_queue_depth_max, 64);
+      lower(caps.srq_depth_max, 0);
+      lower(caps.cq_depth_max, 256);
+      lower(caps.private_data_max, 56);
+      caps.memory_windows = false;
+      caps.cq_resize = false;
+      caps.cq_moderation = false;
+      caps.read_local_invalidate = false;
+      break;
+  }
+  return caps;
+}
+
+NDK_RDMA_TECHNOLOGY active_technology(const Settings&) noexcept {
+  return NdkiWarp;
+}
+
+NDK_VERSION version_max(const Settings& settings) noexcept {
+  return settings.has_major_2 ? NDK_VERSION{2, settings.minor_max_of_2} : NDK_VERSION{1, settings.minor_max_of_1};
+}
 
 NDK_ADAPTER_INFO make_adapter_info(const rdma::DeviceCaps& caps, const Settings& settings,
                                    NDK_VERSION version) noexcept {
@@ -50,7 +102,7 @@ NDK_ADAPTER_INFO make_adapter_info(const rdma::DeviceCaps& caps, const Settings&
   info.MaxCallerData = caps.private_data_max;
   info.MaxCalleeData = caps.private_data_max;
   info.AdapterFlags = adapter_flags(caps);
-  info.RdmaTechnology = NdkiWarp;  // R-INF-02
+  info.RdmaTechnology = active_technology(settings);  // R-INF-02
   return info;
 }
 
@@ -88,7 +140,7 @@ NDK_VERSION negotiate(const Settings& settings, NDK_VERSION asked) noexcept {
   NDK_VERSION granted{};
   if (asked.Major == 1) {
     granted = {1, settings.minor_max_of_1};
-  } else if (asked.Major == 2) {
+  } else if (asked.Major == 2 && settings.has_major_2) {
     granted = {2, settings.minor_max_of_2};
   } else {
     return {};

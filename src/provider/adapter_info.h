@@ -22,6 +22,15 @@ NTSTATUS copy_adapter_info(const NDK_ADAPTER_INFO& info, NDK_ADAPTER_INFO* to, U
 /// R-NDIS-10, R-NDIS-13 (0: no limit for the whole adapter), R-NDIS-15 (no counter is missing). `info` outlives it.
 NDIS_NDK_CAPABILITIES make_capabilities(const Settings& settings, NDK_ADAPTER_INFO& info) noexcept;
 
+/// What is left of the device's limits under a profile.
+rdma::DeviceCaps lower_caps(rdma::DeviceCaps caps, LimitsProfile profile) noexcept;
+
+/// R-INF-03: the only technology that we support, whatever the keyword says; it equals NDK_ADAPTER_INFO's (R-INF-02).
+NDK_RDMA_TECHNOLOGY active_technology(const Settings& settings) noexcept;
+
+/// What an adapter reports before anybody opens it.
+NDK_VERSION version_max(const Settings& settings) noexcept;
+
 /// The version an open with `asked` gets, or Major 0: not supported (R-VER-01, R-VER-02, R-VER-04).
 NDK_VERSION negotiate(const Settings& settings, NDK_VERSION asked) noexcept;
 

@@ -35,7 +35,7 @@ expected<NDK_MR*, NTSTATUS> FastMr::create(Pd& pd) noexcept {
 NTSTATUS FastMr::initialize(ULONG page_count, bool remote_access, NDK_FN_REQUEST_COMPLETION completion,
                             PVOID context) noexcept {
   if (page_count == 0) return STATUS_INVALID_PARAMETER;
-  if (page_count > adapter().device().caps().fast_register_pages_max) return STATUS_IMPLEMENTATION_LIMIT;
+  if (page_count > adapter().miniport().caps().fast_register_pages_max) return STATUS_IMPLEMENTATION_LIMIT;
   State before = state_.load();
   do {
     if (before == State::initializing) return STATUS_INVALID_DEVICE_REQUEST;

@@ -33,21 +33,14 @@ class Instance {
       : adapter(device, settings, index),
         ndis_(ndis),
         told_(settings.network_direct),
+        asked_(settings.network_direct),
         wanted_(settings.network_direct) {}
 
   /// Starts the change and returns: the event to NDIS may wait until every NDK adapter is closed, and may not be sent
   /// from inside an OID request (R-PNP-04, R-PNP-05). No event without a change (R-PNP-08).
-  NDIS_STATUS change_state(bool enable) noexcept SOFTNDK_EXCLUDES(mutex_) {
-    Owned<ntrt::SystemThread> finished;
-    {
-      MutexLock lock(mutex_);
-      wanted_ = enable;
-      if (!enable) adapter.set_enabled(false);  // R-PNP-06: opens fail from now on
-      if (!telling_) finished = std::move(teller_);
-    }
-    if (finished != nullptr) finished->join();  // it has left its loop
-    return start_telling();
-  }
+  NDIS_STATUS change_state(bool enable) noexcept { return change(&Instance::asked_, enable); }
+  /// The same by the adapter's own doing (R-PNP-02).
+  NDIS_STATUS device_works(bool works) noexcept { return change(&Instance::works_, works); }
 
   void stop() noexcept {
     if (teller_ != nullptr) teller_->join();
@@ -57,6 +50,26 @@ class Instance {
   MiniportAdapter adapter;
 
  private:
+  /// Enabled is what was asked for, of a device that works.
+  NDIS_STATUS change(bool Instance::*half, bool to) noexcept SOFTNDK_EXCLUDES(mutex_) {
+    Owned<ntrt::SystemThread> finished;
+    bool before = false;
+    {
+      MutexLock lock(mutex_);
+      before = std::exchange(this->*half, to);
+      wanted_ = asked_ && works_;
+      if (!wanted_) adapter.set_enabled(false);  // R-PNP-06: opens fail from now on
+      if (!telling_) finished = std::move(teller_);
+    }
+    if (finished != nullptr) finished->join();  // it has left its loop
+    const NDIS_STATUS status = start_telling();
+    if (status != NDIS_STATUS_SUCCESS) {
+      MutexLock lock(mutex_);
+      this->*half = before;
+    }
+    return status;
+  }
+
   NDIS_STATUS start_telling() noexcept SOFTNDK_EXCLUDES(mutex_) {
     MutexLock lock(mutex_);
     if (telling_ || told_ == wanted_) return NDIS_STATUS_SUCCESS;
@@ -98,8 +111,10 @@ class Instance {
   const NDIS_HANDLE ndis_;
   Owned<ntrt::SystemThread> teller_;  // changed under mutex_; read by stop(), when nothing changes it any more
   Mutex mutex_;
-  bool told_ SOFTNDK_GUARDED_BY(mutex_);    ///< the state NDIS knows
-  bool wanted_ SOFTNDK_GUARDED_BY(mutex_);  ///< by the last OID_NDK_SET_STATE
+  bool told_ SOFTNDK_GUARDED_BY(mutex_);   ///< the state NDIS knows
+  bool asked_ SOFTNDK_GUARDED_BY(mutex_);  ///< for, by the last OID_NDK_SET_STATE
+  bool works_ SOFTNDK_GUARDED_BY(mutex_) = true;
+  bool wanted_ SOFTNDK_GUARDED_BY(mutex_);  ///< both of these
   bool telling_ SOFTNDK_GUARDED_BY(mutex_) = false;
 };
 
@@ -154,7 +169,7 @@ NDIS_STATUS set_attributes(NDIS_HANDLE ndis, Instance& instance) noexcept {
   }
 
   const Settings& settings = instance.adapter.settings();
-  NDK_ADAPTER_INFO info = make_adapter_info(instance.adapter.device().caps(), settings, {2, settings.minor_max_of_2});
+  NDK_ADAPTER_INFO info = make_adapter_info(instance.adapter.caps(), settings, version_max(settings));
   NDIS_NDK_CAPABILITIES capabilities = make_capabilities(settings, info);
   attributes = {};
   attributes.NDKAttributes.Header.Type = NDIS_OBJECT_TYPE_MINIPORT_ADAPTER_NDK_ATTRIBUTES;
@@ -175,6 +190,11 @@ NDIS_STATUS initialize(NDIS_HANDLE ndis, NDIS_HANDLE, PNDIS_MINIPORT_INIT_PARAME
   }
   rdma::Device* device = source == nullptr ? nullptr : source->device_for(parameters->IfIndex);
   if (device == nullptr) return NDIS_STATUS_ADAPTER_NOT_FOUND;
+  source->read_keywords(parameters->IfIndex, settings);
+  if (settings.technology != active_technology(settings)) {  // R-INF-03
+    log(LogLevel::warning, "interface %u: *NetworkDirectTechnology %u is not supported; it is iWARP (1)",
+        parameters->IfIndex, settings.technology);
+  }
   Owned<Instance> instance = try_make<Instance>(ndis, parameters->IfIndex, *device, settings);
   if (instance == nullptr) return NDIS_STATUS_RESOURCES;
   if (const NDIS_STATUS status = set_attributes(ndis, *instance); status != NDIS_STATUS_SUCCESS) return status;
@@ -193,7 +213,8 @@ NDIS_STATUS oid_request(NDIS_HANDLE context, PNDIS_OID_REQUEST request) noexcept
   Instance& instance = ours(context);
   return answer_oid(
       instance.adapter, *request,
-      [](void* self, bool enable) noexcept { return static_cast<Instance*>(self)->change_state(enable); }, &instance);
+      {[](void* self, bool enable) noexcept { return static_cast<Instance*>(self)->change_state(enable); },
+       [](void* self, bool works) noexcept { return static_cast<Instance*>(self)->device_works(works); }, &instance});
 }
 
 /// Statistics may be asked for directly too: at DISPATCH_LEVEL, beside other requests.

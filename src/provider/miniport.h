@@ -13,6 +13,8 @@ class DeviceSource {
   /// Called in MiniportInitializeEx, PASSIVE_LEVEL. Null: no RDMA device behind this interface, and the adapter does
   /// not start. The device outlives the adapter's MiniportHaltEx.
   virtual rdma::Device* device_for(NET_IFINDEX index) noexcept = 0;
+  /// The keywords of this adapter in the registry, over what set_settings() said; read at the same time.
+  virtual void read_keywords(NET_IFINDEX, Settings&) noexcept {}
 
  protected:
   ~DeviceSource() = default;

@@ -26,6 +26,8 @@ class MiniportAdapter {
   MiniportAdapter(rdma::Device& device, const Settings& settings, NET_IFINDEX interface_index = 0) noexcept;
 
   rdma::Device& device() noexcept { return device_; }
+  /// The device's, as far as the profile leaves them.
+  const rdma::DeviceCaps& caps() const noexcept { return caps_; }
   const Settings& settings() const noexcept { return settings_; }
   Completions& completions() noexcept { return completions_; }
   NET_IFINDEX interface_index() const noexcept { return interface_index_; }
@@ -56,6 +58,7 @@ class MiniportAdapter {
 
  private:
   rdma::Device& device_;
+  const rdma::DeviceCaps caps_;
   const Settings settings_;
   const NET_IFINDEX interface_index_;
   Completions completions_;

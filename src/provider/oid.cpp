@@ -9,8 +9,8 @@ namespace {
 using Query = decltype(NDIS_OID_REQUEST::DATA)::_QUERY;
 using Set = decltype(NDIS_OID_REQUEST::DATA)::_SET;
 
-constexpr NDIS_OID kSupported[] = {OID_GEN_SUPPORTED_LIST, OID_NDK_SET_STATE, OID_NDK_STATISTICS, OID_NDK_CONNECTIONS,
-                                   OID_NDK_LOCAL_ENDPOINTS};
+constexpr NDIS_OID kSupported[] = {OID_GEN_SUPPORTED_LIST, OID_NDK_SET_STATE,       OID_NDK_STATISTICS,
+                                   OID_NDK_CONNECTIONS,    OID_NDK_LOCAL_ENDPOINTS, kOidDeviceWorks};
 
 NDIS_STATUS too_short(Query& query, std::size_t needed_bytes) noexcept {
   query.BytesNeeded = static_cast<UINT>(needed_bytes);
@@ -70,28 +70,28 @@ NDIS_STATUS answer_query(MiniportAdapter& adapter, Query& query) noexcept {
   }
 }
 
-NDIS_STATUS answer_set(MiniportAdapter& adapter, Set& set, SetState set_state, void* context) noexcept {
-  if (set.Oid != OID_NDK_SET_STATE) return NDIS_STATUS_NOT_SUPPORTED;
+NDIS_STATUS answer_set(MiniportAdapter& adapter, Set& set, const StateChanges& changes) noexcept {
+  if (set.Oid != OID_NDK_SET_STATE && set.Oid != kOidDeviceWorks) return NDIS_STATUS_NOT_SUPPORTED;
   if (set.InformationBufferLength != sizeof(BOOLEAN)) {
     set.BytesNeeded = sizeof(BOOLEAN);
     return NDIS_STATUS_INVALID_LENGTH;
   }
-  const bool enable = *static_cast<const BOOLEAN*>(set.InformationBuffer) != FALSE;
+  const bool value = *static_cast<const BOOLEAN*>(set.InformationBuffer) != FALSE;
   set.BytesRead = sizeof(BOOLEAN);
-  if (enable && !adapter.settings().network_direct) return NDIS_STATUS_SUCCESS;  // R-OID-03
-  return set_state(context, enable);
+  if (set.Oid == kOidDeviceWorks) return changes.device_works(changes.context, value);
+  if (value && !adapter.settings().network_direct) return NDIS_STATUS_SUCCESS;  // R-OID-03
+  return changes.set_state(changes.context, value);
 }
 
 }  // namespace
 
-NDIS_STATUS answer_oid(MiniportAdapter& adapter, NDIS_OID_REQUEST& request, SetState set_state,
-                       void* context) noexcept {
+NDIS_STATUS answer_oid(MiniportAdapter& adapter, NDIS_OID_REQUEST& request, const StateChanges& changes) noexcept {
   switch (request.RequestType) {
     case NdisRequestQueryInformation:
     case NdisRequestQueryStatistics:
       return answer_query(adapter, request.DATA.QUERY_INFORMATION);
     case NdisRequestSetInformation:
-      return answer_set(adapter, request.DATA.SET_INFORMATION, set_state, context);
+      return answer_set(adapter, request.DATA.SET_INFORMATION, changes);
     default:
       return NDIS_STATUS_NOT_SUPPORTED;
   }

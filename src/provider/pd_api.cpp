@@ -19,7 +19,7 @@ NTSTATUS create_mr(NDK_PD* pd, BOOLEAN fast_register, NDK_FN_CREATE_COMPLETION c
   enter("NdkCreateMr");
   Pd& self = ours(pd);
   if (completion == nullptr || mr == nullptr) return STATUS_INVALID_PARAMETER;
-  if (fast_register && self.adapter().device().caps().fast_register_pages_max == 0) return STATUS_NOT_SUPPORTED;
+  if (fast_register && self.adapter().miniport().caps().fast_register_pages_max == 0) return STATUS_NOT_SUPPORTED;
   if (const NTSTATUS status = self.adapter().check_creatable(); !NT_SUCCESS(status)) return status;
   return create({self, {}, completion, context}, mr,
                 [&] { return fast_register ? FastMr::create(self) : Mr::create(self); });
@@ -29,7 +29,7 @@ NTSTATUS create_mw(NDK_PD* pd, NDK_FN_CREATE_COMPLETION completion, PVOID contex
   enter("NdkCreateMw");
   Pd& self = ours(pd);
   if (completion == nullptr || mw == nullptr) return STATUS_INVALID_PARAMETER;
-  if (!self.adapter().device().caps().memory_windows) return STATUS_NOT_SUPPORTED;
+  if (!self.adapter().miniport().caps().memory_windows) return STATUS_NOT_SUPPORTED;
   if (const NTSTATUS status = self.adapter().check_creatable(); !NT_SUCCESS(status)) return status;
   return create({self, {}, completion, context}, mw, [&] { return Mw::create(self); });
 }

@@ -66,7 +66,7 @@ NTSTATUS Qp::refuse_post(NTSTATUS status) noexcept {
 
 NTSTATUS Qp::post(rdma::Operation operation, PVOID context, const NDK_SGE* sges, ULONG count, UINT64 remote_address,
                   UINT32 remote_token, ULONG flags) noexcept {
-  const auto work_flags = translate_flags(flags, operation, adapter().version(), adapter().device().caps());
+  const auto work_flags = translate_flags(flags, operation, adapter().version(), adapter().miniport().caps());
   if (!work_flags || (sges == nullptr && count != 0)) return refuse_post(STATUS_INVALID_PARAMETER);
   SgeList list;
   if (!list.translate(sges, count)) {
@@ -138,7 +138,7 @@ NTSTATUS Qp::post_invalidate(PVOID context, FastMr& region, ULONG flags) noexcep
 
 NTSTATUS Qp::post_region_work(rdma::Operation operation, PVOID context, ULONG flags, FastMr& region,
                               const rdma::FastRegionWork& work) noexcept {
-  const auto work_flags = translate_flags(flags, operation, adapter().version(), adapter().device().caps());
+  const auto work_flags = translate_flags(flags, operation, adapter().version(), adapter().miniport().caps());
   if (!work_flags) return refuse_post(STATUS_INVALID_PARAMETER);
   region.begin_work();  // before the device may be through with it
   const auto posted =
@@ -150,7 +150,7 @@ NTSTATUS Qp::post_region_work(rdma::Operation operation, PVOID context, ULONG fl
 
 NTSTATUS Qp::post_window_work(rdma::Operation operation, PVOID context, ULONG flags, AnyMr* region, Mw& window,
                               const rdma::WindowWork& work) noexcept {
-  const auto work_flags = translate_flags(flags, operation, adapter().version(), adapter().device().caps());
+  const auto work_flags = translate_flags(flags, operation, adapter().version(), adapter().miniport().caps());
   if (!work_flags) return refuse_post(STATUS_INVALID_PARAMETER);
   window.begin_work(region);  // before the device may be through with it
   const auto posted =

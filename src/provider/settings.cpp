@@ -67,6 +67,24 @@ bool parse_policy(std::string_view text, Settings& settings) noexcept {
   return true;
 }
 
+bool parse_version_max(std::string_view text, Settings& settings) noexcept {
+  struct Known {
+    std::string_view text;
+    std::uint16_t minor_max_of_1;
+    bool has_major_2;
+    std::uint16_t minor_max_of_2;
+  };
+  constexpr Known kKnown[] = {{"1.1", 1, false, 0}, {"1.2", 2, false, 0}, {"2.0", 2, true, 0}, {"2.1", 2, true, 1}};
+  for (const Known& known : kKnown) {
+    if (text != known.text) continue;
+    settings.minor_max_of_1 = known.minor_max_of_1;
+    settings.has_major_2 = known.has_major_2;
+    settings.minor_max_of_2 = known.minor_max_of_2;
+    return true;
+  }
+  return false;
+}
+
 bool parse_order(std::string_view text, Settings& settings) noexcept {
   if (text == "fifo") {
     settings.order_seed.reset();

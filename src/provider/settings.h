@@ -17,6 +17,10 @@ enum class CompletionMode : std::uint8_t { inlined, nested, early, later, mixed 
 /// call returns.
 enum class CompletionKind : std::uint8_t { create, close, local_request, network_request };
 
+/// Whose limits an adapter reports (NDK_ADAPTER_INFO). They only ever lower the device's: `connectx3` are those of one
+/// real adapter, `minimal` the smallest that a consumer has to cope with.
+enum class LimitsProfile : std::uint8_t { max, connectx3, minimal };
+
 struct Settings {
   CompletionMode create = CompletionMode::inlined;
   CompletionMode close = CompletionMode::inlined;          // R-CLS-17
@@ -35,10 +39,13 @@ struct Settings {
   /// Highest minors of the two majors; a profile may lower them (R-VER-02).
   std::uint16_t minor_max_of_1 = 2;
   std::uint16_t minor_max_of_2 = 1;
+  bool has_major_2 = true;
+  LimitsProfile limits = LimitsProfile::max;
 
   std::uint32_t vendor_id = 0;
   std::uint32_t device_id = 1;
-  bool network_direct = true;  ///< the *NetworkDirect keyword (R-PNP-01)
+  bool network_direct = true;    ///< the *NetworkDirect keyword (R-PNP-01)
+  std::uint32_t technology = 1;  ///< the *NetworkDirectTechnology keyword, as it was given (R-INF-01, R-INF-03)
 
   /// Objects of each kind on one adapter (NDIS_NDK_CAPABILITIES; R-NDIS-14).
   std::uint32_t qp_count_max = 65536;
@@ -50,6 +57,9 @@ struct Settings {
 
   CompletionMode mode(CompletionKind kind) const noexcept;
 };
+
+/// "1.1", "1.2", "2.0" or "2.1": the newest version that the provider knows (R-VER-02). False: not one of these.
+bool parse_version_max(std::string_view text, Settings& settings) noexcept;
 
 /// The one spelling of the modes: "inline", "nested", "early", "later", "mixed" or "mixed(SEED)"; the seed, decimal,
 /// replaces settings.seed. False: not one of these, and nothing has changed.

@@ -359,6 +359,20 @@ int32_t softndk_oid_set(uint32_t interface_index, uint32_t oid, const void* buff
   return result.status;
 }
 
+int32_t softndk_set_keyword(uint32_t interface_index, const char* keyword, const char* value) {
+  if (keyword == nullptr || value == nullptr) return STATUS_INVALID_PARAMETER;
+  if (std::strcmp(keyword, "*NetworkDirect") != 0) return STATUS_NOT_FOUND;
+  const bool on = std::strcmp(value, "1") == 0;
+  if (!on && std::strcmp(value, "0") != 0) return STATUS_INVALID_PARAMETER;
+  runtime::Runtime* running = nullptr;
+  {
+    std::lock_guard lock(g_mutex);
+    running = process().running.get();
+  }
+  // Without the lock: it waits for consumers, who may call us.
+  return running == nullptr ? STATUS_INVALID_DEVICE_STATE : running->set_network_direct(interface_index, on);
+}
+
 int32_t softndk_describe(char* text, size_t capacity, size_t* bytes) {
   std::lock_guard lock(g_mutex);
   Process& self = process();

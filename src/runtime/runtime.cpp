@@ -58,7 +58,7 @@ NTSTATUS Runtime::bring_up(const Configuration& configuration) noexcept {
     options.processors = processors;
     options.settings = configuration.rnic;
     OwnedInterface<rnic::Device> device = rnic::Device::create(world_, options);
-    if (device == nullptr || !adapters_.push_back({std::move(interface), std::move(device), false}))
+    if (device == nullptr || !adapters_.push_back({std::move(interface), std::move(device), false, {}}))
       return STATUS_INSUFFICIENT_RESOURCES;
   }
   provider::set_device_source(this);
@@ -66,17 +66,22 @@ NTSTATUS Runtime::bring_up(const Configuration& configuration) noexcept {
   auto driver = ntrt::load_driver(provider_driver_entry, "softndk");
   if (!driver) return driver.error();
   driver_ = *driver;
-  for (Adapter& adapter : adapters_) {
-    const Description description(adapter.interface);
-    const ntrt::AdapterIdentity identity{adapter.interface.index, 0, adapter.interface.name, description.text};
-    const NDIS_STATUS status = ntrt::ndis_add_adapter(driver_, identity);
-    if (status != NDIS_STATUS_SUCCESS) {
-      log(LogLevel::error, "interface %u (%s) has no adapter: 0x%08x", adapter.interface.index, adapter.interface.name,
-          static_cast<unsigned>(status));
-    }
-    adapter.added = status == NDIS_STATUS_SUCCESS;
-  }
+  for (Adapter& adapter : adapters_)
+    static_cast<void>(add(adapter));
   return STATUS_SUCCESS;
+}
+
+/// An interface whose adapter does not start is one without NDK, and a line in the log.
+NDIS_STATUS Runtime::add(Adapter& adapter) noexcept {
+  const Description description(adapter.interface);
+  const ntrt::AdapterIdentity identity{adapter.interface.index, 0, adapter.interface.name, description.text};
+  const NDIS_STATUS status = ntrt::ndis_add_adapter(driver_, identity);
+  if (status != NDIS_STATUS_SUCCESS) {
+    log(LogLevel::error, "interface %u (%s) has no adapter: 0x%08x", adapter.interface.index, adapter.interface.name,
+        static_cast<unsigned>(status));
+  }
+  adapter.added = status == NDIS_STATUS_SUCCESS;
+  return status;
 }
 
 Runtime::~Runtime() {
@@ -101,11 +106,29 @@ bool Runtime::write_trace() const noexcept {
   return written;
 }
 
-rdma::Device* Runtime::device_for(NET_IFINDEX index) noexcept {
-  for (const Adapter& adapter : adapters_) {
-    if (adapter.interface.index == index) return adapter.device.get();
+Runtime::Adapter* Runtime::find(NET_IFINDEX index) noexcept {
+  for (Adapter& adapter : adapters_) {
+    if (adapter.interface.index == index) return &adapter;
   }
   return nullptr;
+}
+
+rdma::Device* Runtime::device_for(NET_IFINDEX index) noexcept {
+  Adapter* adapter = find(index);
+  return adapter == nullptr ? nullptr : adapter->device.get();
+}
+
+void Runtime::read_keywords(NET_IFINDEX index, provider::Settings& settings) noexcept {
+  if (const Adapter* adapter = find(index); adapter != nullptr && adapter->network_direct)
+    settings.network_direct = *adapter->network_direct;
+}
+
+NTSTATUS Runtime::set_network_direct(NET_IFINDEX index, bool value) noexcept {
+  Adapter* adapter = find(index);
+  if (adapter == nullptr) return STATUS_NOT_FOUND;
+  if (adapter->added) ntrt::ndis_remove_adapter(index);
+  adapter->network_direct = value;
+  return add(*adapter);
 }
 
 }  // namespace softndk::runtime

@@ -1,5 +1,7 @@
 #pragma once
 // The composition root: the only place that names both a provider and a transport.
+#include <optional>
+
 #include "base/alloc.h"
 #include "base/array.h"
 #include "base/expected.h"
@@ -27,18 +29,25 @@ class Runtime final : public provider::DeviceSource {
   struct Adapter {
     io::Interface interface;
     OwnedInterface<rnic::Device> device;
-    bool added = false;  ///< NDIS knows it
+    bool added = false;                  ///< NDIS knows it
+    std::optional<bool> network_direct;  ///< the keyword, where it was changed for this adapter alone
   };
   const Array<Adapter>& adapters() const { return adapters_; }
+  /// Changes *NetworkDirect of one adapter, which restarts it (R-PNP-09): waits until its NDK instances are closed.
+  /// STATUS_NOT_FOUND: no such adapter; else why it did not come again. One call at a time.
+  NTSTATUS set_network_direct(NET_IFINDEX index, bool value) noexcept;
 
   /// The timeline so far, where the setting trace says; nothing without it. False: it cannot be written.
   bool write_trace() const noexcept;
 
   // provider::DeviceSource
   rdma::Device* device_for(NET_IFINDEX index) noexcept override;
+  void read_keywords(NET_IFINDEX index, provider::Settings& settings) noexcept override;
 
  private:
   NTSTATUS bring_up(const Configuration& configuration) noexcept;
+  NDIS_STATUS add(Adapter& adapter) noexcept;
+  Adapter* find(NET_IFINDEX index) noexcept;
 
   io::World world_;
   ntrt::Kernel kernel_;

@@ -1,0 +1,648 @@
+// Versions, keywords, OIDs and counters (spec/ndkpi.md section 4), and what every object has in common.
+#include <cstddef>
+
+#include "provider/adapter_info.h"
+#include "provider/oid.h"
+#include "provider/work_translation.h"
+#include "stage.h"
+
+namespace softndk::stack {
+namespace {
+
+using provider::Settings;
+
+// ---- versions
+
+/// One connection, one of each transfer that 1.1 knows.
+void converse_at(OpenAdapter& adapter) {
+  Door door(adapter);
+  ASSERT_EQ(door.listen(Sockaddr("127.0.0.1")), STATUS_SUCCESS);
+  Side active(adapter), passive(adapter);
+  {
+    Request connecting, accepting;
+    const NTSTATUS returned = active.begin_connect(connecting, Sockaddr("127.0.0.1"), door.address());
+    passive.connector = door.next();
+    const NTSTATUS accept_returned = passive.begin_accept(accepting);
+    ASSERT_EQ(connecting.finish(returned), STATUS_SUCCESS);
+    ASSERT_EQ(active.complete(), STATUS_SUCCESS);
+    ASSERT_EQ(accepting.finish(accept_returned), STATUS_SUCCESS);
+    Region here(active.pd.get(), 3000), there(passive.pd.get(), 3000);
+    ASSERT_EQ(passive.receive(there.all()), STATUS_SUCCESS);
+    for (const NTSTATUS posted : {active.write(here.all(), there.address(), there.token()),
+                                  active.read(here.all(), there.address(), there.token()), active.send(here.all())}) {
+      ASSERT_EQ(posted, STATUS_SUCCESS);
+      EXPECT_EQ(active.next_status(), STATUS_SUCCESS);
+    }
+    EXPECT_EQ(passive.next_status(), STATUS_SUCCESS);
+  }
+  active.close();
+  passive.close();
+}
+
+TEST(R_VER_04, WhatAnOlderMinorKnowsWorksAlikeUnderEveryNewerOne) {
+  everywhere([](Stage& stage) {
+    for (const NDK_VERSION asked : {NDK_VERSION{1, 0}, NDK_VERSION{1, 1}, NDK_VERSION{1, 2}, NDK_VERSION{2, 0}}) {
+      OpenAdapter adapter(stage.loopback_index(), asked);
+      ASSERT_EQ(adapter.status, STATUS_SUCCESS);
+      EXPECT_GE(adapter.info.Version.Minor, asked.Minor);
+      converse_at(adapter);
+    }
+  });
+}
+
+TEST(R_VER_05, TheErrorCodeOf21LiesInWhatWasPaddingOn64Bits) {
+  static_assert(sizeof(void*) == 8, "64-bit only");
+  EXPECT_EQ(offsetof(NDK_RESULT_EX, ProviderErrorCode), 0x1Cu);
+  EXPECT_EQ(offsetof(NDK_RESULT_EX, TypeSpecificCompletionOutput), 0x20u) << "where 1.2 has it, aligned to 8";
+}
+
+TEST(R_VER_07, Under11TheFlagsOf12AreIgnoredAndItsSlotsLieBehindTheTables) {
+  Settings settings;
+  ASSERT_TRUE(provider::parse_version_max("1.1", settings));
+  EXPECT_EQ(provider::negotiate(settings, {1, 0}).Minor, 1);
+  EXPECT_EQ(provider::negotiate(settings, {1, 2}).Major, 0);
+  EXPECT_EQ(provider::negotiate(settings, {2, 0}).Major, 0);
+  rdma::DeviceCaps caps{};
+  caps.read_local_invalidate = true;
+  const ULONG flags = NDK_OP_FLAG_DEFER | NDK_OP_FLAG_RDMA_READ_LOCAL_INVALIDATE;
+  const auto old = provider::translate_flags(flags, rdma::Operation::read, {1, 1}, caps);
+  ASSERT_TRUE(old);
+  EXPECT_FALSE(old->defer);
+  EXPECT_FALSE(old->local_invalidate);
+  const auto now = provider::translate_flags(flags, rdma::Operation::read, {1, 2}, caps);
+  ASSERT_TRUE(now);
+  EXPECT_TRUE(now->defer);
+  EXPECT_TRUE(now->local_invalidate);
+  EXPECT_EQ(offsetof(NDK_CQ_DISPATCH, NdkGetCqResultsEx), 48u) << "R-TBL-01: the table of 1.1 ends here";
+  EXPECT_EQ(offsetof(NDK_QP_DISPATCH, NdkSendAndInvalidate), 80u);
+}
+
+TEST(R_VER_02, TheSettingLowersWhatCanBeOpened) {
+  struct Case {
+    const char* version_max;
+    NDK_VERSION asked;
+    USHORT major, minor;  ///< of what is granted; 0: refused
+  };
+  for (const Case& one : {Case{"1.2", {1, 0}, 1, 2}, Case{"1.2", {2, 0}, 0, 0}, Case{"2.0", {2, 0}, 2, 0},
+                          Case{"2.0", {2, 1}, 0, 0}, Case{"2.1", {2, 0}, 2, 1}}) {
+    Settings settings;
+    ASSERT_TRUE(provider::parse_version_max(one.version_max, settings));
+    const NDK_VERSION granted = provider::negotiate(settings, one.asked);
+    EXPECT_EQ(granted.Major, one.major) << one.version_max;
+    EXPECT_EQ(granted.Minor, one.minor) << one.version_max;
+  }
+  Settings settings;
+  EXPECT_FALSE(provider::parse_version_max("3.0", settings));
+  EXPECT_EQ(provider::version_max(settings).Major, 2);
+}
+
+// ---- what an adapter says of itself
+
+TEST(R_QAI_04, A104ByteBufferAtVersion2IsFilledWhole) {
+  everywhere([](Stage& stage) {
+    NDK_ADAPTER_INFO info{};
+    ULONG bytes = 104;
+    EXPECT_EQ(stage.adapter->adapter->Dispatch->NdkQueryAdapterInfo(stage.adapter->adapter, &info, &bytes),
+              STATUS_SUCCESS);
+    EXPECT_EQ(bytes, 104u);
+    EXPECT_EQ(info.RdmaTechnology, NdkiWarp);
+  });
+}
+
+TEST(R_QAI_05, TheVersionInTheInfoIsTheOneInEveryHeader) {
+  everywhere([](Stage& stage) {
+    for (const NDK_VERSION asked : {NDK_VERSION{1, 0}, NDK_VERSION{2, 0}}) {
+      OpenAdapter adapter(stage.loopback_index(), asked);
+      ASSERT_EQ(adapter.status, STATUS_SUCCESS);
+      const auto pd = adapter.pd();
+      for (const NDK_OBJECT_HEADER* header : {&adapter.adapter->Header, &pd.get()->Header}) {
+        EXPECT_EQ(header->Version.Major, adapter.info.Version.Major);
+        EXPECT_EQ(header->Version.Minor, adapter.info.Version.Minor);
+      }
+    }
+  });
+}
+
+TEST(R_QAI_08, ReadsHaveALimitOfTheirOwn) {
+  rdma::DeviceCaps caps{};
+  caps.read_sge_max = 3;
+  caps.initiator_sge_max = 7;
+  const NDK_ADAPTER_INFO info = provider::make_adapter_info(caps, {}, {2, 1});
+  EXPECT_EQ(info.MaxReadRequestSge, 3u);
+  EXPECT_EQ(info.MaxInitiatorRequestSge, 7u);
+}
+
+TEST(LimitsProfile, OnlyLowersWhatTheDeviceHas) {
+  rdma::DeviceCaps device{};
+  device.initiator_sge_max = 1;
+  device.receive_sge_max = 64;
+  device.initiator_queue_depth_max = 1 << 20;
+  device.private_data_max = 252;
+  device.memory_windows = true;
+  const auto max = provider::lower_caps(device, provider::LimitsProfile::max);
+  EXPECT_EQ(max.initiator_queue_depth_max, 1u << 20);
+  EXPECT_TRUE(max.memory_windows);
+  const auto real = provider::lower_caps(device, provider::LimitsProfile::connectx3);
+  EXPECT_EQ(real.initiator_sge_max, 1u);
+  EXPECT_EQ(real.receive_sge_max, 32u);
+  EXPECT_EQ(real.initiator_queue_depth_max, 16351u);
+  EXPECT_EQ(real.private_data_max, 56u);
+  EXPECT_FALSE(real.memory_windows);
+  const auto least = provider::lower_caps(device, provider::LimitsProfile::minimal);
+  EXPECT_EQ(least.initiator_sge_max, 1u);
+  EXPECT_EQ(least.receive_sge_max, 2u);
+}
+
+TEST(LimitsProfile, AConsumerWithinTheSmallestLimitsWorks) {
+  everywhere(
+      [](Stage& stage) {
+        EXPECT_EQ(stage.adapter->info.MaxSrqDepth, 0u);
+        EXPECT_EQ(stage.adapter->info.MaxWindowSize, 0u);
+        EXPECT_EQ(stage.adapter->info.FRMRPageCount, 16u);
+        const QpShape shape{.receive_depth = 8, .initiator_depth = 8, .sges = 2, .inline_bytes = 0, .cq_depth = 32};
+        Pair pair(stage, "127.0.0.1", shape);
+        ASSERT_TRUE(pair.establish({1, 1}, {1, 1}));
+        Region here(pair.active.pd.get(), 100), there(pair.passive.pd.get(), 100);
+        ASSERT_EQ(pair.active.read(here.all(), there.address(), there.token()), STATUS_SUCCESS);
+        EXPECT_EQ(pair.active.next_status(), STATUS_SUCCESS);
+      },
+      {{"limits", "minimal"}});
+}
+
+TEST(R_INF_01, TechnologiesAreAcceptedByTheirNumbersAndNetworkDirectIsOnByDefault) {
+  runtime::SettingValues values;
+  EXPECT_STREQ(values.get("network_direct"), "1");
+  EXPECT_STREQ(values.get("network_direct_technology"), "1");
+  for (const char* number : {"1", "2", "3", "4"})
+    EXPECT_TRUE(values.set("network_direct_technology", number));
+  for (const char* number : {"0", "5", "iWARP"})
+    EXPECT_FALSE(values.set("network_direct_technology", number));
+  EXPECT_FALSE(values.set("network_direct", "2"));
+}
+
+TEST(R_INF_02, TheInfosTechnologyIsTheActiveOne) {
+  Settings settings;
+  EXPECT_EQ(provider::make_adapter_info({}, settings, {2, 1}).RdmaTechnology, provider::active_technology(settings));
+  EXPECT_EQ(static_cast<std::uint32_t>(provider::active_technology(settings)), settings.technology)
+      << "the keyword's default, by the same numbers";
+}
+
+std::string g_lines;
+
+TEST(R_INF_03, AnUnsupportedTechnologyFallsBackToIWarpAndIsLogged) {
+  in_simulation(2,
+                [](Stage& stage) {
+                  set_log_level(LogLevel::warning);
+                  g_lines.clear();
+                  set_log_sink([](void*, LogLevel, const char* line) { g_lines += line; }, nullptr);
+                  stage.adapter->close();
+                  EXPECT_EQ(stage.runtime->set_network_direct(stage.loopback_index(), true), STATUS_SUCCESS);
+                  set_log_sink(nullptr, nullptr);
+                  set_log_level(LogLevel::error);
+                  EXPECT_NE(g_lines.find("*NetworkDirectTechnology 3 is not supported"), std::string::npos) << g_lines;
+                  OpenAdapter adapter(stage.loopback_index());
+                  ASSERT_EQ(adapter.status, STATUS_SUCCESS);
+                  EXPECT_EQ(adapter.info.RdmaTechnology, NdkiWarp);
+                },
+                {{"network_direct_technology", "3"}});
+}
+
+// ---- state
+
+ntrt::NdkState state_of(NET_IFINDEX index) {
+  ntrt::AdapterSummary summary;
+  EXPECT_TRUE(ntrt::ndis_find_adapter(index, summary));
+  return summary.ndk;
+}
+void expect_state(NET_IFINDEX index, ntrt::NdkState wanted) {
+  for (int i = 0; i < 20'000 && state_of(index) != wanted; ++i)
+    pass_ms(1);
+  EXPECT_EQ(state_of(index), wanted);
+}
+NDIS_STATUS set_oid(NET_IFINDEX index, NDIS_OID oid, BOOLEAN value) {
+  return ntrt::ndis_oid_set(index, oid, &value, sizeof value).status;
+}
+NTSTATUS open_status(NET_IFINDEX index) {
+  return OpenAdapter(index).status;
+}
+
+TEST(R_PNP_01, TheKeywordDecidesWhetherNdkCanBeEnabled) {
+  everywhere([](Stage& stage) {
+    const NET_IFINDEX index = stage.loopback_index();
+    EXPECT_EQ(state_of(index), ntrt::NdkState::enabled) << "1 by default";
+    stage.adapter->close();
+    ASSERT_EQ(stage.runtime->set_network_direct(index, false), STATUS_SUCCESS);
+    EXPECT_EQ(set_oid(index, OID_NDK_SET_STATE, TRUE), NDIS_STATUS_SUCCESS) << "R-OID-03";
+    EXPECT_EQ(state_of(index), ntrt::NdkState::disabled);
+    EXPECT_EQ(open_status(index), NDIS_STATUS_ADAPTER_NOT_READY);
+    ASSERT_EQ(stage.runtime->set_network_direct(index, true), STATUS_SUCCESS);
+    EXPECT_EQ(open_status(index), STATUS_SUCCESS);
+  });
+}
+
+TEST(R_PNP_09, ChangingAKeywordRestartsThatAdapterAlone) {
+  in_simulation(6, [](Stage& stage) {
+    OpenAdapter other(2);
+    ASSERT_EQ(other.status, STATUS_SUCCESS);
+    const NET_IFINDEX index = stage.loopback_index();
+    BOOLEAN off = FALSE;
+    stage.adapter->close();
+    EXPECT_EQ(ntrt::ndis_oid_set(index, OID_NDK_SET_STATE, &off, 1).status, NDIS_STATUS_SUCCESS);
+    expect_state(index, ntrt::NdkState::disabled);
+    ASSERT_EQ(stage.runtime->set_network_direct(index, true), STATUS_SUCCESS);
+    ntrt::AdapterSummary summary;
+    ASSERT_TRUE(ntrt::ndis_find_adapter(index, summary));
+    EXPECT_EQ(summary.ndk, ntrt::NdkState::enabled) << "it came anew, and knows nothing of the state before";
+    EXPECT_EQ(summary.disable_events, 0u);
+    ASSERT_TRUE(ntrt::ndis_find_adapter(2, summary));
+    EXPECT_EQ(summary.open_instances, 1u);
+    EXPECT_EQ(stage.runtime->set_network_direct(4711, true), STATUS_NOT_FOUND);
+  });
+}
+
+TEST(R_PNP_02, TheOidAndTheAdapterItselfChangeTheState) {
+  everywhere([](Stage& stage) {
+    const NET_IFINDEX index = stage.loopback_index();
+    stage.adapter->close();
+    EXPECT_EQ(set_oid(index, provider::kOidDeviceWorks, FALSE), NDIS_STATUS_SUCCESS);
+    EXPECT_EQ(open_status(index), NDIS_STATUS_ADAPTER_NOT_READY);
+    expect_state(index, ntrt::NdkState::disabled);
+    EXPECT_EQ(set_oid(index, OID_NDK_SET_STATE, TRUE), NDIS_STATUS_SUCCESS);
+    EXPECT_EQ(open_status(index), NDIS_STATUS_ADAPTER_NOT_READY) << "nobody's wish mends a device";
+    EXPECT_EQ(set_oid(index, provider::kOidDeviceWorks, TRUE), NDIS_STATUS_SUCCESS);
+    expect_state(index, ntrt::NdkState::enabled);
+    EXPECT_EQ(open_status(index), STATUS_SUCCESS);
+    EXPECT_EQ(set_oid(index, OID_NDK_SET_STATE, FALSE), NDIS_STATUS_SUCCESS);
+    expect_state(index, ntrt::NdkState::disabled);
+    EXPECT_EQ(set_oid(index, provider::kOidDeviceWorks, TRUE), NDIS_STATUS_SUCCESS);
+    EXPECT_EQ(state_of(index), ntrt::NdkState::disabled) << "an administrator's wish stays";
+    EXPECT_EQ(set_oid(index, OID_NDK_SET_STATE, TRUE), NDIS_STATUS_SUCCESS);
+    expect_state(index, ntrt::NdkState::enabled);
+  });
+}
+
+TEST(R_PNP_07, AnAdministrativeDisableBreaksNoConnection) {
+  everywhere([](Stage& stage) {
+    {
+      Pair pair(stage);
+      ASSERT_TRUE(pair.establish());
+      Region here(pair.active.pd.get(), 5000), there(pair.passive.pd.get(), 5000);
+      EXPECT_EQ(set_oid(stage.loopback_index(), OID_NDK_SET_STATE, FALSE), NDIS_STATUS_SUCCESS);
+      expect_state(stage.loopback_index(), ntrt::NdkState::disabling);
+      for (int i = 0; i < 10; ++i) {
+        ASSERT_EQ(pair.active.write(here.all(), there.address(), there.token()), STATUS_SUCCESS);
+        EXPECT_EQ(pair.active.next_status(), STATUS_SUCCESS);
+        ASSERT_EQ(pair.passive.read(there.all(), here.address(), here.token()), STATUS_SUCCESS);
+        EXPECT_EQ(pair.passive.next_status(), STATUS_SUCCESS);
+      }
+      EXPECT_EQ(pair.active.disconnects + pair.passive.disconnects, 0);
+    }
+    stage.adapter->close();
+    expect_state(stage.loopback_index(), ntrt::NdkState::disabled);
+  });
+}
+
+// ---- OIDs
+
+TEST(R_NDIS_12, EveryOidOfTheSupportedListIsAnswered) {
+  everywhere([](Stage& stage) {
+    const NET_IFINDEX index = stage.loopback_index();
+    NDIS_OID list[32];
+    const auto supported = ntrt::ndis_oid_query(index, OID_GEN_SUPPORTED_LIST, list, sizeof list);
+    ASSERT_EQ(supported.status, NDIS_STATUS_SUCCESS);
+    int ndk = 0;
+    for (std::size_t i = 0; i < supported.bytes / sizeof list[0]; ++i) {
+      BOOLEAN on = TRUE;
+      std::uint8_t room[4096];
+      const bool is_set = list[i] == OID_NDK_SET_STATE || list[i] == provider::kOidDeviceWorks;
+      const auto result = is_set ? ntrt::ndis_oid_set(index, list[i], &on, sizeof on)
+                                 : ntrt::ndis_oid_query(index, list[i], room, sizeof room);
+      EXPECT_EQ(result.status, NDIS_STATUS_SUCCESS) << std::hex << list[i];
+      ndk += (list[i] & 0xFFFFFF00) == (OID_NDK_SET_STATE & 0xFFFFFF00);
+    }
+    EXPECT_EQ(ndk, 4);
+  });
+}
+
+TEST(R_OID_06, StatisticsAreAnsweredDirectlyToo) {
+  everywhere([](Stage& stage) {
+    NDIS_NDK_STATISTICS_INFO direct{}, queued{};
+    KIRQL before;
+    KeRaiseIrql(DISPATCH_LEVEL, &before);
+    const auto result = ntrt::ndis_direct_oid_query(stage.loopback_index(), OID_NDK_STATISTICS, &direct, sizeof direct);
+    const auto other = ntrt::ndis_direct_oid_query(stage.loopback_index(), OID_NDK_CONNECTIONS, &direct, 0);
+    KeLowerIrql(before);
+    EXPECT_EQ(result.status, NDIS_STATUS_SUCCESS);
+    EXPECT_EQ(result.bytes, 248u);
+    EXPECT_EQ(other.status, NDIS_STATUS_NOT_SUPPORTED);
+    EXPECT_EQ(ntrt::ndis_oid_query(stage.loopback_index(), OID_NDK_STATISTICS, &queued, sizeof queued).status,
+              NDIS_STATUS_SUCCESS);
+    EXPECT_EQ(std::memcmp(&direct, &queued, sizeof direct), 0);
+    EXPECT_EQ(ntrt::ndis_direct_oid_query(4711, OID_NDK_STATISTICS, &direct, sizeof direct).status,
+              NDIS_STATUS_INVALID_PARAMETER);
+  });
+}
+
+struct Tables {
+  explicit Tables(const Stage& stage) {
+    EXPECT_EQ(
+        ntrt::ndis_oid_query(stage.loopback_index(), OID_NDK_CONNECTIONS, connections_room, sizeof connections_room)
+            .status,
+        NDIS_STATUS_SUCCESS);
+    EXPECT_EQ(
+        ntrt::ndis_oid_query(stage.loopback_index(), OID_NDK_LOCAL_ENDPOINTS, endpoints_room, sizeof endpoints_room)
+            .status,
+        NDIS_STATUS_SUCCESS);
+  }
+  alignas(8) std::uint8_t connections_room[16 + 64 * 16] = {};
+  alignas(8) std::uint8_t endpoints_room[16 + 36 * 16] = {};
+  const NDIS_NDK_CONNECTIONS& connections = *reinterpret_cast<NDIS_NDK_CONNECTIONS*>(connections_room);
+  const NDIS_NDK_LOCAL_ENDPOINTS& endpoints = *reinterpret_cast<NDIS_NDK_LOCAL_ENDPOINTS*>(endpoints_room);
+};
+
+TEST(R_OID_11, ImplicitEndpointsAndSilentListenersAreNotListed) {
+  everywhere([](Stage& stage) {
+    Pair pair(stage);
+    Door silent(*stage.adapter);
+    ASSERT_TRUE(pair.establish());
+    const Tables tables(stage);
+    ASSERT_EQ(tables.endpoints.Count, 2u) << "the one listener that listens, in its two views";
+    Sockaddr local;
+    local.value = tables.endpoints.LocalEndpoints[0].Local;
+    EXPECT_EQ(local.port(), pair.at.port());
+  });
+}
+
+TEST(R_OID_12, KernelConnectionsHaveNoUserModeOwnerAndNoPid) {
+  everywhere([](Stage& stage) {
+    Pair pair(stage);
+    ASSERT_TRUE(pair.establish());
+    const Tables tables(stage);
+    ASSERT_EQ(tables.connections.Count, 4u);
+    for (ULONG i = 0; i < 4; i += 2) {
+      EXPECT_EQ(tables.connections.Connections[i].UserModeOwner, FALSE);
+      EXPECT_EQ(tables.connections.Connections[i].OwnerPid, 0u);
+    }
+    EXPECT_EQ(tables.endpoints.LocalEndpoints[0].UserModeOwner, FALSE);
+    EXPECT_EQ(tables.endpoints.LocalEndpoints[0].OwnerPid, 0u);
+  });
+}
+
+TEST(R_OID_16, AddressesHaveTheFamiliesOfWindows) {
+  everywhere([](Stage& stage) {
+    for (const auto& [host, family] : {std::pair("127.0.0.1", 2), std::pair("::1", 23)}) {
+      Pair pair(stage, host);
+      ASSERT_TRUE(pair.establish());
+      const Tables tables(stage);
+      ASSERT_EQ(tables.connections.Count, 4u);
+      for (ULONG i = 0; i < 4; ++i) {
+        EXPECT_EQ(tables.connections.Connections[i].Local.si_family, family);
+        EXPECT_EQ(tables.connections.Connections[i].Remote.si_family, family);
+      }
+    }
+  });
+}
+
+// ---- counters
+
+NDIS_NDK_PERFORMANCE_COUNTERS counters(const Stage& stage) {
+  NDIS_NDK_STATISTICS_INFO info{};
+  EXPECT_EQ(ntrt::ndis_oid_query(stage.loopback_index(), OID_NDK_STATISTICS, &info, sizeof info).status,
+            NDIS_STATUS_SUCCESS);
+  return info.CounterSet;
+}
+
+TEST(R_CTR_01, FieldsCountWhatTheTableSaysAndReservedOnesAreZero) {
+  everywhere([](Stage& stage) {
+    Pair pair(stage);
+    ASSERT_TRUE(pair.establish());
+    const auto now = counters(stage);
+    EXPECT_EQ(now.Connect, 1u);
+    EXPECT_EQ(now.Accept, 1u);
+    EXPECT_EQ(now.ConnectFailure, 0u);
+    EXPECT_EQ(now.ConnectionError, 0u);
+    EXPECT_EQ(now.ActiveConnection, 2u);
+    EXPECT_EQ(now.CQError, 0u);
+    const auto* all = reinterpret_cast<const ULONG64*>(&now);
+    for (int reserved = 5; reserved <= 24; ++reserved)
+      EXPECT_EQ(all[reserved], 0u) << reserved;
+  });
+}
+
+TEST(R_CTR_04, AGracefulEndIsNoErrorAndALossIs) {
+  everywhere([](Stage& stage) {
+    {
+      Pair pair(stage);
+      ASSERT_TRUE(pair.establish());
+      Request leaving;
+      const NTSTATUS returned = pair.active.begin_disconnect(leaving);
+      ASSERT_TRUE(pair.passive.left.wait());
+      EXPECT_EQ(pair.passive.disconnect(), STATUS_SUCCESS);
+      EXPECT_EQ(leaving.finish(returned), STATUS_SUCCESS);
+      EXPECT_EQ(counters(stage).ConnectionError, 0u);
+    }
+    Pair pair(stage);
+    ASSERT_TRUE(pair.establish());
+    pair.active.connector.close();
+    ASSERT_TRUE(pair.passive.left.wait());
+    EXPECT_EQ(counters(stage).ConnectionError, 1u) << "of the side that lost it; the other had left by itself";
+  });
+}
+
+TEST(R_CTR_05, OctetsAreThoseOfFpdusAndFramesAreFpdus) {
+  everywhere([](Stage& stage) {
+    Pair pair(stage);
+    ASSERT_TRUE(pair.establish());
+    const auto before = counters(stage);
+    Region here(pair.active.pd.get(), 1000), there(pair.passive.pd.get(), 1000);
+    ASSERT_EQ(pair.passive.receive(there.all()), STATUS_SUCCESS);
+    ASSERT_EQ(pair.active.send(here.all()), STATUS_SUCCESS);
+    ASSERT_EQ(pair.active.next_status(), STATUS_SUCCESS);
+    ASSERT_EQ(pair.passive.next_status(), STATUS_SUCCESS);
+    const auto now = counters(stage);
+    // MPA's length, the untagged DDP and RDMAP headers, the payload, the CRC: one FPDU, no padding needed.
+    EXPECT_EQ(now.RDMAOutOctets - before.RDMAOutOctets, 2u + 18 + 1000 + 4);
+    EXPECT_EQ(now.RDMAInOctets - before.RDMAInOctets, 2u + 18 + 1000 + 4);
+    EXPECT_EQ(now.RDMAOutFrames - before.RDMAOutFrames, 1u);
+    EXPECT_EQ(now.RDMAInFrames - before.RDMAInFrames, 1u);
+  });
+}
+
+// ---- capabilities
+
+TEST(R_NDIS_13, WithoutALimitForTheAdapterEachQueuePairHasItsOwn) {
+  everywhere([](Stage& stage) {
+    ntrt::AdapterSummary summary;
+    ASSERT_TRUE(ntrt::ndis_find_adapter(stage.loopback_index(), summary));
+    EXPECT_EQ(summary.capabilities.MaxInboundReadLimit, 0u);
+    EXPECT_EQ(summary.capabilities.MaxOutboundReadLimit, 0u);
+    const Limits most{summary.info.MaxInboundReadLimit, summary.info.MaxOutboundReadLimit};
+    Pair first(stage), second(stage);
+    for (Pair* pair : {&first, &second}) {
+      ASSERT_TRUE(pair->establish(most, most));
+      Limits got;
+      std::string data;
+      EXPECT_EQ(pair->active.connection_data(got, data), STATUS_SUCCESS);
+      EXPECT_EQ(got.inbound, most.inbound);
+      EXPECT_EQ(got.outbound, most.outbound);
+    }
+  });
+}
+
+TEST(R_NDIS_15, NoCounterIsMissing) {
+  everywhere([](Stage& stage) {
+    ntrt::AdapterSummary summary;
+    ASSERT_TRUE(ntrt::ndis_find_adapter(stage.loopback_index(), summary));
+    EXPECT_EQ(summary.capabilities.MissingCounterMask, 0u);
+    Pair pair(stage);
+    ASSERT_TRUE(pair.establish());
+    const auto now = counters(stage);
+    for (const ULONG64 counter : {now.RDMAInOctets, now.RDMAOutOctets, now.RDMAInFrames, now.RDMAOutFrames})
+      EXPECT_GT(counter, 0u) << "the RTR went over the wire";
+  });
+}
+
+// ---- extensions, callbacks
+
+constexpr GUID kSomeInterface = {0x12345678, 0x9abc, 0xdef0, {1, 2, 3, 4, 5, 6, 7, 8}};
+
+TEST(R_QEX_02, AFailedQueryWritesNothing) {
+  everywhere([](Stage& stage) {
+    NDK_ADAPTER* adapter = stage.adapter->adapter;
+    void* const untouched = reinterpret_cast<void*>(0x5AD);
+    NDK_EXTENSION_INTERFACE interface {};
+    std::memcpy(&interface, &untouched, sizeof untouched);
+    EXPECT_EQ(adapter->Dispatch->NdkQueryExtension(&adapter->Header, &kSomeInterface, {1, 0}, &interface),
+              STATUS_NOT_SUPPORTED);
+    EXPECT_EQ(std::memcmp(&interface, &untouched, sizeof untouched), 0);
+  });
+}
+
+TEST(R_QEX_03, NothingDocumentedNeedsAnExtension) {
+  everywhere([](Stage& stage) {
+    NDK_EXTENSION_INTERFACE interface {};
+    NDK_ADAPTER* adapter = stage.adapter->adapter;
+    EXPECT_EQ(adapter->Dispatch->NdkQueryExtension(&adapter->Header, &kSomeInterface, {1, 0}, &interface),
+              STATUS_NOT_SUPPORTED)
+        << "there is none, also no private one";
+    converse_at(*stage.adapter);
+  });
+}
+
+TEST(R_OBJ_11, ALamIsTheConsumersMemoryAndNoObject) {
+  everywhere([](Stage& stage) {
+    NDK_ADAPTER* adapter = stage.adapter->adapter;
+    Memory memory(3 * PAGE_SIZE);
+    ULONG bytes = 0, offset = 0;
+    EXPECT_EQ(
+        adapter->Dispatch->NdkBuildLAM(adapter, memory.mdl, memory.bytes, nullptr, nullptr, nullptr, &bytes, &offset),
+        STATUS_BUFFER_TOO_SMALL);
+    std::vector<std::uint8_t> room(bytes + 8, 0xEE);
+    auto* lam = reinterpret_cast<NDK_LOGICAL_ADDRESS_MAPPING*>(room.data());
+    Request building;
+    ASSERT_EQ(building.finish(adapter->Dispatch->NdkBuildLAM(adapter, memory.mdl, memory.bytes, &Request::completed,
+                                                             &building, lam, &bytes, &offset)),
+              STATUS_SUCCESS);
+    EXPECT_EQ(lam->AdapterPageCount, 3u) << "its first words are a context and a count: no header, no table";
+    EXPECT_EQ(offsetof(NDK_LOGICAL_ADDRESS_MAPPING, AdapterPageCount), sizeof(PVOID));
+    for (std::size_t i = bytes; i < room.size(); ++i)
+      EXPECT_EQ(room[i], 0xEE);
+    adapter->Dispatch->NdkReleaseLAM(adapter, lam);
+    room.clear();
+    room.shrink_to_fit();  // ours again at once; and the adapter closes without waiting for it
+    stage.adapter->close();
+  });
+}
+
+/// What a consumer does inside callbacks: whatever it likes.
+struct Callbacks {
+  explicit Callbacks(NDK_ADAPTER* its_adapter) : adapter(its_adapter) {}
+  void look() {
+    EXPECT_LE(KeGetCurrentIrql(), DISPATCH_LEVEL);
+    NDK_EXTENSION_INTERFACE interface {};
+    adapter->Dispatch->NdkQueryExtension(&adapter->Header, &kSomeInterface, {1, 0}, &interface);
+    if (cq != nullptr) {
+      cq->Dispatch->NdkArmCq(cq, NDK_CQ_NOTIFY_ANY);
+      NDK_RESULT_EX result;
+      cq->Dispatch->NdkGetCqResultsEx(cq, &result, 1);
+    }
+    // A PD that is closed in the callback that brings it.
+    ++alive;
+    NDK_PD* pd = nullptr;
+    const NTSTATUS status = adapter->Dispatch->NdkCreatePd(
+        adapter,
+        [](PVOID context, NTSTATUS created, NDK_OBJECT_HEADER* object) {
+          EXPECT_LE(KeGetCurrentIrql(), DISPATCH_LEVEL);
+          EXPECT_EQ(created, STATUS_SUCCESS);
+          static_cast<Callbacks*>(context)->close(reinterpret_cast<NDK_PD*>(object));
+        },
+        this, &pd);
+    if (status == STATUS_SUCCESS) close(pd);
+    ++calls;
+  }
+  void close(NDK_PD* pd) {
+    const NTSTATUS status = pd->Dispatch->NdkClosePd(
+        &pd->Header,
+        [](PVOID context) {
+          EXPECT_LE(KeGetCurrentIrql(), DISPATCH_LEVEL);
+          --static_cast<Callbacks*>(context)->alive;
+        },
+        this);
+    if (status == STATUS_SUCCESS) --alive;
+  }
+  NDK_ADAPTER* adapter;
+  NDK_CQ* cq = nullptr;
+  std::atomic<int> calls{0}, alive{0};
+};
+
+TEST(R_IRQL_03, AnyFunctionMayBeCalledInsideACallback) {
+  everywhere([](Stage& stage) {
+    NDK_ADAPTER* adapter = stage.adapter->adapter;
+    Callbacks callbacks(adapter);
+    struct Raised {
+      Callbacks* callbacks;
+      std::atomic<NDK_CONNECTOR*> connector{nullptr};
+    } raised{&callbacks};
+    auto listener = stage.adapter->listener(
+        [](PVOID context, NDK_CONNECTOR* connector) {
+          static_cast<Raised*>(context)->callbacks->look();
+          static_cast<Raised*>(context)->connector = connector;
+        },
+        &raised);
+    Sockaddr at("127.0.0.1");
+    struct Listening {
+      Callbacks* callbacks;
+      Request request;
+    } listening{&callbacks, {}};
+    const NTSTATUS listened = listener.table()->NdkListen(
+        listener.get(), at.get(), at.bytes,
+        [](PVOID context, NTSTATUS status) {
+          static_cast<Listening*>(context)->callbacks->look();
+          Request::completed(&static_cast<Listening*>(context)->request, status);
+        },
+        &listening);
+    ASSERT_EQ(listening.request.finish(listened), STATUS_SUCCESS);
+    at = local_address_of(listener);
+    {
+      Side active(*stage.adapter);
+      Request connecting;
+      const NTSTATUS returned = active.begin_connect(connecting, Sockaddr("127.0.0.1"), at);
+      for (int i = 0; i < 20'000 && raised.connector == nullptr; ++i)
+        pass_ms(1);
+      ASSERT_NE(raised.connector.load(), nullptr);
+      Object<NDK_CONNECTOR> refused(raised.connector.load());
+      EXPECT_EQ(refused.table()->NdkReject(refused.get(), nullptr, 0), STATUS_SUCCESS);
+      EXPECT_EQ(connecting.finish(returned), STATUS_CONNECTION_REFUSED);
+      refused.close();
+      active.close();
+    }
+    listener.close();
+    EXPECT_GE(callbacks.calls, 1);
+    for (int i = 0; i < 20'000 && callbacks.alive != 0; ++i)
+      pass_ms(1);
+    EXPECT_EQ(callbacks.alive, 0);
+  });
+}
+
+}  // namespace
+}  // namespace softndk::stack
