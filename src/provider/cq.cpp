@@ -66,7 +66,7 @@ void Cq::arm(ULONG type) noexcept {
 }
 
 NTSTATUS Cq::resize(ULONG depth, NDK_FN_REQUEST_COMPLETION completion, PVOID context) noexcept {
-  if (!adapter().device().caps().cq_resize) return STATUS_NOT_SUPPORTED;
+  if (!adapter().miniport().caps().cq_resize) return STATUS_NOT_SUPPORTED;
   if (depth == 0 || depth > adapter().info().MaxCqDepth) return STATUS_INVALID_PARAMETER;
   // Until its callback has returned it holds the close up (R-CQ-10).
   return request(*this, CompletionKind::local_request, completion, context, [&]() -> NTSTATUS {
@@ -77,7 +77,7 @@ NTSTATUS Cq::resize(ULONG depth, NDK_FN_REQUEST_COMPLETION completion, PVOID con
 
 NTSTATUS Cq::moderate(ULONG interval_us, ULONG count) noexcept {
   static_assert(rdma::CqModeration::kUnbounded == MAXULONG);
-  if (!adapter().device().caps().cq_moderation) return STATUS_NOT_SUPPORTED;
+  if (!adapter().miniport().caps().cq_moderation) return STATUS_NOT_SUPPORTED;
   const bool is_counted = count != MAXULONG && count <= device_->depth();  // R-MOD-05, R-MOD-06
   if (interval_us == MAXULONG && !is_counted) return STATUS_INVALID_PARAMETER_MIX;
   device_->moderate({.interval_us = interval_us, .count = count});

@@ -27,7 +27,9 @@ class MiniportAdapter {
 
   rdma::Device& device() noexcept { return device_; }
   /// The device's, as far as the profile leaves them.
-  const rdma::DeviceCaps& caps() const noexcept { return caps_; }
+  const rdma::DeviceCaps& caps() const noexcept {
+    return settings_.limits == LimitsProfile::max ? device_.caps() : lowered_caps_;
+  }
   const Settings& settings() const noexcept { return settings_; }
   Completions& completions() noexcept { return completions_; }
   NET_IFINDEX interface_index() const noexcept { return interface_index_; }
@@ -58,7 +60,7 @@ class MiniportAdapter {
 
  private:
   rdma::Device& device_;
-  const rdma::DeviceCaps caps_;
+  const rdma::DeviceCaps lowered_caps_;
   const Settings settings_;
   const NET_IFINDEX interface_index_;
   Completions completions_;

@@ -1,9 +1,11 @@
 // Versions, keywords, OIDs and counters (spec/ndkpi.md section 4), and what every object has in common.
 #include <cstddef>
 
+#include "fast_region.h"
 #include "provider/adapter_info.h"
 #include "provider/oid.h"
 #include "provider/work_translation.h"
+#include "remote_invalidate.h"
 #include "stage.h"
 
 namespace softndk::stack {
@@ -13,19 +15,27 @@ using provider::Settings;
 
 // ---- versions
 
-/// One connection, one of each transfer that 1.1 knows.
-void converse_at(OpenAdapter& adapter) {
+/// Two connected ends on `adapter`, for as long as `body(active, passive)` runs.
+template <class Body>
+void connected(OpenAdapter& adapter, Body body) {
   Door door(adapter);
   ASSERT_EQ(door.listen(Sockaddr("127.0.0.1")), STATUS_SUCCESS);
   Side active(adapter), passive(adapter);
-  {
-    Request connecting, accepting;
-    const NTSTATUS returned = active.begin_connect(connecting, Sockaddr("127.0.0.1"), door.address());
-    passive.connector = door.next();
-    const NTSTATUS accept_returned = passive.begin_accept(accepting);
-    ASSERT_EQ(connecting.finish(returned), STATUS_SUCCESS);
-    ASSERT_EQ(active.complete(), STATUS_SUCCESS);
-    ASSERT_EQ(accepting.finish(accept_returned), STATUS_SUCCESS);
+  Request connecting, accepting;
+  const NTSTATUS returned = active.begin_connect(connecting, Sockaddr("127.0.0.1"), door.address());
+  passive.connector = door.next();
+  const NTSTATUS accept_returned = passive.begin_accept(accepting);
+  ASSERT_EQ(connecting.finish(returned), STATUS_SUCCESS);
+  ASSERT_EQ(active.complete(), STATUS_SUCCESS);
+  ASSERT_EQ(accepting.finish(accept_returned), STATUS_SUCCESS);
+  body(active, passive);
+  active.close();
+  passive.close();
+}
+
+/// One of each transfer that 1.1 knows.
+void converse_at(OpenAdapter& adapter) {
+  connected(adapter, [](Side& active, Side& passive) {
     Region here(active.pd.get(), 3000), there(passive.pd.get(), 3000);
     ASSERT_EQ(passive.receive(there.all()), STATUS_SUCCESS);
     for (const NTSTATUS posted : {active.write(here.all(), there.address(), there.token()),
@@ -34,9 +44,7 @@ void converse_at(OpenAdapter& adapter) {
       EXPECT_EQ(active.next_status(), STATUS_SUCCESS);
     }
     EXPECT_EQ(passive.next_status(), STATUS_SUCCESS);
-  }
-  active.close();
-  passive.close();
+  });
 }
 
 TEST(R_VER_04, WhatAnOlderMinorKnowsWorksAlikeUnderEveryNewerOne) {
@@ -54,6 +62,30 @@ TEST(R_VER_05, TheErrorCodeOf21LiesInWhatWasPaddingOn64Bits) {
   static_assert(sizeof(void*) == 8, "64-bit only");
   EXPECT_EQ(offsetof(NDK_RESULT_EX, ProviderErrorCode), 0x1Cu);
   EXPECT_EQ(offsetof(NDK_RESULT_EX, TypeSpecificCompletionOutput), 0x20u) << "where 1.2 has it, aligned to 8";
+}
+
+TEST(R_VER_06, From12OnPostsAreDeferredAndTokensInvalidatedByThePeer) {
+  everywhere([](Stage& stage) {
+    OpenAdapter adapter(stage.loopback_index(), {1, 0});  // as public consumers ask
+    ASSERT_EQ(adapter.status, STATUS_SUCCESS);
+    ASSERT_GE(adapter.info.Version.Minor, 2);
+    connected(adapter, [&](Side& active, Side& passive) {
+      Region here(active.pd.get(), 100), there(passive.pd.get(), 100);
+      Memory lent(PAGE_SIZE);
+      Lam lam(adapter, lent);
+      const FastRegion fast(passive.pd.get(), 4);
+      ASSERT_EQ(fast.enlist(passive, lam, PAGE_SIZE, 0x10000, kFastAll), STATUS_SUCCESS);
+      ASSERT_EQ(passive.next_status(), STATUS_SUCCESS);
+      ASSERT_EQ(passive.receive(there.all()), STATUS_SUCCESS);
+      ASSERT_EQ(active.write(here.all(), 0x10000, fast.token(), 3, NDK_OP_FLAG_DEFER), STATUS_SUCCESS);
+      ASSERT_EQ(send_and_invalidate(active, here.all(), fast.token()), STATUS_SUCCESS);
+      EXPECT_EQ(active.next_status(), STATUS_SUCCESS);
+      EXPECT_EQ(active.next_status(), STATUS_SUCCESS);
+      const NDK_RESULT_EX received = passive.next();
+      EXPECT_EQ(received.Status, STATUS_SUCCESS);
+      EXPECT_EQ(received.Type, NdkOperationTypeReceiveAndInvalidate);
+    });
+  });
 }
 
 TEST(R_VER_07, Under11TheFlagsOf12AreIgnoredAndItsSlotsLieBehindTheTables) {
