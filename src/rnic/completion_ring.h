@@ -69,22 +69,22 @@ class CompletionRing {
   /// No claim succeeds any more.
   void shut() noexcept { tail_.fetch_or(kShut); }
 
+  /// A place from which somebody looks for entries, in ascending order: one for each thread that looks.
+  struct Cursor {
+    Segment* segment = nullptr;
+  };
+
   // The consumer.
 
+  Cursor cursor() const noexcept { return {head_cursor_}; }
   Number head() const noexcept { return head_.load(); }
   /// Takes what is at the head, up to results.size() entries and to number `end`.
   std::size_t take(std::span<rdma::Completion> results, Number end) noexcept;
   /// Whether everything that was claimed has been taken.
   bool is_empty() const noexcept { return claimed() == head_.load(std::memory_order_relaxed); }
-  /// Whether entry `number`, not taken yet, is published. For the consumer.
-  bool holds(Number number) noexcept { return find_from(head_cursor_, number, nullptr) != nullptr; }
 
   // Anybody.
 
-  /// A place from which somebody looks for entries, in ascending order.
-  struct Cursor {
-    Segment* segment = nullptr;
-  };
   Cursor begin() noexcept { return {first_.get()}; }
   /// The entry, or null: it is not published, or has been overwritten. `cursor` may move up to it, not beyond.
   Cell* find(Cursor& cursor, Number number) noexcept { return find_from(cursor.segment, number, &cursor.segment); }

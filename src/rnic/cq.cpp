@@ -117,21 +117,21 @@ void Cq::ripen() noexcept {
 
 // ---- arming
 
-bool Cq::is_visible(Number number) noexcept {
-  return latency_ns_ == 0 ? ring_.holds(number) : number < ripe_end_.load();
+bool Cq::is_visible(Number number, CompletionRing::Cursor from) noexcept {
+  return latency_ns_ == 0 ? ring_.find(from, number) != nullptr : number < ripe_end_.load();
 }
 
-bool Cq::satisfied(CqNotify kind) noexcept {
+bool Cq::satisfied(CqNotify kind, CompletionRing::Cursor cursor) noexcept {
   if (kind == CqNotify::none) return false;
   if (health_.load() != CqHealth::good) return !failure_told_.load();  // latched, and told once (R-ARM-18)
   // Only what is still here, and was placed after the last notification was entered (R-ARM-06..09), counts.
   const Number head = ring_.head();
   const Number from = arm_counts_old_ ? head : std::max(head, entered_.load(std::memory_order_relaxed));
-  if (kind == CqNotify::any) return is_visible(from);
+  if (kind == CqNotify::any) return is_visible(from, cursor);
   if (kind == CqNotify::solicited) {
     // Not published yet: its producer has its own look at armed_ still before it.
     const Number end = solicited_end_.load();
-    return end > from && is_visible(end - 1);
+    return end > from && is_visible(end - 1, cursor);
   }
   return false;  // R-ARM-13
 }
@@ -146,9 +146,13 @@ void Cq::strengthen(std::atomic<CqNotify>& arm, CqNotify kind) noexcept {
 
 void Cq::arm(CqNotify kind) noexcept {
   if (kind != CqNotify::errors && kind != CqNotify::solicited && kind != CqNotify::any) return;  // R-ARM-20
+  arm_and_look(kind, ring_.cursor());
+}
+
+void Cq::arm_and_look(CqNotify kind, CompletionRing::Cursor cursor) noexcept {
   strengthen(armed_, kind);
   interleave_point();
-  if (satisfied(armed_.load())) fire(kNone);  // partner: the store and load at the end of place()
+  if (satisfied(armed_.load(), cursor)) fire(kNone);  // partner: the store and load at the end of place()
 }
 
 void Cq::fire(Number number) noexcept {
@@ -179,7 +183,7 @@ void Cq::notify() noexcept {
   const CqNotify kind = fired_.exchange(CqNotify::none);
   // A producer may see an arm that was made after its completion had been polled, and a consumer may arm and then poll:
   // what it was for is not there any more, so the arm stands (R-ARM-23).
-  if (health == CqHealth::good && !satisfied(kind)) return arm(kind);
+  if (health == CqHealth::good && !satisfied(kind, old_cursor_)) return arm_and_look(kind, old_cursor_);
   if (health != CqHealth::good && failure_told_.exchange(true)) return;
   mark_old();
   sink_.on_notify(health);

@@ -78,9 +78,10 @@ class Cq final : public rdma::CompletionQueue {
     Cq& cq;
   };
 
-  /// Entry `number`, not taken yet, can be seen. For the consumer.
-  bool is_visible(Number number) noexcept;
-  bool satisfied(rdma::CqNotify kind) noexcept;
+  /// Entry `number`, not taken yet, can be seen; the caller looks from a cursor of its own thread.
+  bool is_visible(Number number, CompletionRing::Cursor from) noexcept;
+  bool satisfied(rdma::CqNotify kind, CompletionRing::Cursor from) noexcept;
+  void arm_and_look(rdma::CqNotify kind, CompletionRing::Cursor from) noexcept;
   /// Entry `number` is visible from now on.
   void look_for_arm(Number number, bool solicits) noexcept;
   void note_solicited(Number number) noexcept;
