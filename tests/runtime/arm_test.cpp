@@ -41,15 +41,15 @@ TEST(R_ARM_04, ACallbackThatIsDueWhileOneRunsWaitsForItsReturn) {
     };
     ASSERT_EQ(link.passive.receive(link.there.all()), STATUS_SUCCESS);
     queue.arm();
-    link.deliver(0);
     ASSERT_EQ(link.active.send(link.here.sge(0, 8)), STATUS_SUCCESS);
-    for (int i = 0; i < 3; ++i)
-      EXPECT_EQ(link.passive.next().Status, i == 0 ? STATUS_SUCCESS : STATUS_CANCELLED);
-    while (queue.notifications.load() < 3 && queue.told.wait(kMoment)) {
+    // Nobody takes anything meanwhile: what has been taken need not be told of.
+    for (;;) {
       queue.told.clear();
+      if (queue.notifications.load() == 3) break;
+      ASSERT_TRUE(queue.told.wait()) << "R-ARM-05: armed inside, told after";
     }
-    EXPECT_GE(rounds, 2) << "R-ARM-05: armed inside, told after";
-    queue.in_callback = nullptr;
+    for (int i = 0; i < 3; ++i)
+      EXPECT_EQ(link.passive.next_status(), i == 0 ? STATUS_SUCCESS : STATUS_CANCELLED);
   });
 }
 
