@@ -15,9 +15,9 @@ constexpr ULONG kFrmrPageCountBest =
     512;  // "the size that allows most": a region of 2 MiB, whatever the device could do
 
 ULONG adapter_flags(const rdma::DeviceCaps& caps) {
-  // RDMA_READ_SINK_NOT_REQUIRED: consumers refuse an adapter without it (R-QAI-09). Direct placement gives no order of
-  // bytes (R-RDMA-05).
-  ULONG flags = NDK_ADAPTER_FLAG_RDMA_READ_SINK_NOT_REQUIRED;
+  // RDMA_READ_SINK_NOT_REQUIRED: consumers refuse an adapter without it (R-QAI-09); one profile lacks it (R-MR-09).
+  // Direct placement gives no order of bytes (R-RDMA-05).
+  ULONG flags = caps.read_sinks_announced ? 0 : NDK_ADAPTER_FLAG_RDMA_READ_SINK_NOT_REQUIRED;
   if (caps.read_local_invalidate) flags |= NDK_ADAPTER_FLAG_RDMA_READ_LOCAL_INVALIDATE_SUPPORTED;
   if (caps.loopback) flags |= NDK_ADAPTER_FLAG_LOOPBACK_CONNECTIONS_SUPPORTED;  // R-CNCT-15
   if (caps.cq_resize) flags |= NDK_ADAPTER_FLAG_CQ_RESIZE_SUPPORTED;

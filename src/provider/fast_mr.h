@@ -16,7 +16,8 @@ class FastMr final : public AnyMr {
   ///            STATUS_INSUFFICIENT_RESOURCES   memory
   NTSTATUS initialize(ULONG page_count, bool remote_access, NDK_FN_REQUEST_COMPLETION completion,
                       PVOID context) noexcept;
-  /// 0 until the initialization was reported (R-MR-14, R-MR-15).
+  /// 0 until the initialization was reported (R-MR-14, R-MR-15); the same ever after, so also right after a post
+  /// (R-FRMR-11).
   UINT32 token() const noexcept { return is_initialized() ? device_->token() : 0; }
 
   bool is_initialized() const noexcept { return state_.load() == State::initialized; }

@@ -15,6 +15,7 @@ rdma::AccessRights rights_of(ULONG flags) {
   rights.local_write = (flags & (NDK_MR_FLAG_ALLOW_LOCAL_WRITE | NDK_MR_FLAG_RDMA_READ_SINK)) != 0;
   rights.remote_read = (flags & NDK_MR_FLAG_ALLOW_REMOTE_READ) != 0;
   rights.remote_write = (flags & NDK_MR_FLAG_ALLOW_REMOTE_WRITE) == NDK_MR_FLAG_ALLOW_REMOTE_WRITE;
+  rights.read_sink = (flags & NDK_MR_FLAG_RDMA_READ_SINK) != 0;
   return rights;
 }
 

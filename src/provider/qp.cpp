@@ -121,6 +121,7 @@ NTSTATUS Qp::post_fast_register(PVOID context, FastMr& region, const rdma::PageA
   rights.local_write = (flags & (NDK_OP_FLAG_ALLOW_LOCAL_WRITE | NDK_OP_FLAG_RDMA_READ_SINK)) != 0;
   rights.remote_read = (flags & NDK_OP_FLAG_ALLOW_REMOTE_READ) != 0;
   rights.remote_write = (flags & NDK_OP_FLAG_ALLOW_REMOTE_WRITE) == NDK_OP_FLAG_ALLOW_REMOTE_WRITE;
+  rights.read_sink = (flags & NDK_OP_FLAG_RDMA_READ_SINK) != 0;
   if ((rights.remote_read || rights.remote_write) && !region.has_remote_access())
     return refuse_post(STATUS_ACCESS_VIOLATION);  // R-FRMR-05
   return post_region_work(rdma::Operation::fast_register, context, flags, region,

@@ -32,6 +32,7 @@ struct DeviceCaps {
   bool cq_resize;
   bool cq_moderation;
   bool read_local_invalidate;
+  bool read_sinks_announced;  ///< reads are placed only into memory with AccessRights::read_sink
   bool loopback;
 };
 

@@ -12,6 +12,7 @@ struct AccessRights {
   bool local_write : 1 = false;
   bool remote_read : 1 = false;
   bool remote_write : 1 = false;
+  bool read_sink : 1 = false;  ///< of use where DeviceCaps::read_sinks_announced; local_write goes with it
   // Local read is always granted.
 };
 
@@ -37,7 +38,8 @@ class DeregisterSink {
 class MemoryRegion {
  public:
   virtual ~MemoryRegion() = default;
-  /// Gives the octets of `extents`, in order, the addresses [base_address, base_address + sum). The extents are copied.
+  /// Gives the octets of `extents`, in order, the addresses [base_address, base_address + sum), and no others
+  /// (R-MR-04). The extents are copied.
   virtual expected<void, MemoryError> enable(std::uint64_t base_address, std::span<const MemoryExtent> extents,
                                              AccessRights rights) noexcept = 0;
   /// The tokens are dead for new operations at once. True: no access is in progress, the region is free. False:
@@ -111,6 +113,7 @@ class PageAddresses {
 struct FastRegionWork {
   FastRegion* region = nullptr;
   // Fast-register only. [address, address + length_bytes) are octets first_octet and on of the pages; they fit.
+  // Peers use these addresses, wherever the pages are (R-FRMR-10).
   PageAddresses pages = {};  ///< of mappings; read only during the call (R-FRMR-15)
   std::uint32_t first_octet = 0;
   std::uint64_t address = 0;

@@ -38,8 +38,15 @@ constexpr rdma::DeviceCaps kCaps{
     .cq_resize = true,
     .cq_moderation = true,
     .read_local_invalidate = true,
+    .read_sinks_announced = false,
     .loopback = true,
 };
+
+rdma::DeviceCaps caps_under(const Settings& settings) {
+  rdma::DeviceCaps caps = kCaps;
+  caps.read_sinks_announced = settings.read_sinks_announced;
+  return caps;
+}
 
 /// As the interface's own type, or the one reason why not.
 template <class Interface, class T>
@@ -97,7 +104,7 @@ Device::Device(io::World& world, const DeviceOptions& options)
     : world_(world),
       first_processor_(options.first_processor),
       settings_(options.settings),
-      caps_(kCaps),
+      caps_(caps_under(options.settings)),
       tokens_(world.rng),
       endpoints_(world.rng, options.settings.ports),
       connection_context_{world,
@@ -163,15 +170,16 @@ expected<OwnedInterface<rdma::QueuePair>, CreateError> Device::create_qp(rdma::P
     if (&processor(static_cast<unsigned>(i)) == &home) slot = i;
   }
   ProcessorBuffers& buffers = *buffers_[slot];
-  const QpContext context{tokens_,
-                          static_cast<Domain&>(pd),
-                          parameters.context,
-                          counters_,
-                          world_.clock,
-                          home,
-                          MutableBytes(buffers.staging),
-                          MutableBytes(buffers.scratch),
-                          settings_.defer};
+  const QpContext context{.tokens = tokens_,
+                          .domain = static_cast<Domain&>(pd),
+                          .consumer_context = parameters.context,
+                          .read_access = caps_.read_sinks_announced ? Access::read_sink : Access::local_write,
+                          .counters = counters_,
+                          .clock = world_.clock,
+                          .processor = home,
+                          .staging = MutableBytes(buffers.staging),
+                          .scratch = MutableBytes(buffers.scratch),
+                          .defer = settings_.defer};
   return made<rdma::QueuePair>(Qp::create(context, parameters, caps_, sink));
 }
 

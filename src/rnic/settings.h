@@ -25,6 +25,7 @@ struct Settings {
   FpduPolicy fpdu = FpduPolicy::automatic;
   bool crc = true;
   bool verify_before_place = false;
+  bool read_sinks_announced = false;     ///< a read wants memory that was registered as its sink (R-MR-09)
   bool arm_counts_old = false;           ///< an arm is satisfied by what the last notification told of, too (R-ARM-08)
   io::TimeNs completion_latency_ns = 0;  ///< before it an entry of a completion queue is not seen (R-ARM-23)
   DeferPolicy defer = DeferPolicy::forced;

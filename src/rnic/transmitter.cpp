@@ -342,7 +342,7 @@ Transmitter::Append Transmitter::append_read(SendRecord& record) noexcept {
   if (pending_reads_.size() >= read_limit_) return Append::stalled;  // it and everything behind it waits (RFC 5040 6.1)
   if (!fits(iwarp::fpdu_bytes(iwarp::header_bytes(Opcode::read_request)), framer_->room_for_control()))
     return Append::full;
-  if (!pin_sges(record, Access::local_write)) {
+  if (!pin_sges(record, context_.read_access)) {
     if (!batch_->empty()) return Append::full;
     return refuse(record, WorkStatus::local_access);
   }

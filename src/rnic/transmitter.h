@@ -23,6 +23,7 @@ struct QpContext {
   TokenTable& tokens;
   const TokenDomain& domain;
   void* consumer_context;
+  Access read_access;  ///< what a read needs of its sinks
   rdma::DeviceCounters& counters;
   io::Clock& clock;
   io::Processor& processor;

@@ -33,6 +33,7 @@ Transmitter::Append Transmitter::execute_memory_work(SendRecord& record) noexcep
         break;
     }
   }
+  // What is built from here on finds it done (R-FRMR-14); its entry comes when what was posted before it is out.
   if (status != WorkStatus::success) {
     if (!batch_->empty()) return Append::full;  // what was queued before goes out first; then we are here again
     return refuse(record, status);

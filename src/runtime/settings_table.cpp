@@ -198,6 +198,12 @@ constexpr Setting kTable[] = {
      }},
     {"verify_before_place", "off", "on | off", "place payload only after its CRC was checked, at the cost of a copy",
      [](Configuration& to, std::string_view value) { return parse_switch(value, to.rnic.verify_before_place); }},
+    {"read_sinks", "any", "any | announced",
+     "memory that reads are placed into; announced: registered so, as devices want it that lack "
+     "NDK_ADAPTER_FLAG_RDMA_READ_SINK_NOT_REQUIRED (a profile for tests)",
+     [](Configuration& to, std::string_view value) {
+       return parse_choice<bool>(value, {{"any", false}, {"announced", true}}, to.rnic.read_sinks_announced);
+     }},
     {"abandon", "abort", "abort | polite",
      "how a connect ends that is given up after the peer accepted; polite: send the RTR first (for Linux siw)",
      [](Configuration& to, std::string_view value) {

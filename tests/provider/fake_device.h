@@ -549,6 +549,7 @@ class FakeDevice final : public rdma::Device {
                     .cq_resize = false,
                     .cq_moderation = false,
                     .read_local_invalidate = false,
+                    .read_sinks_announced = false,
                     .loopback = true};
   }
   const rdma::DeviceCaps& caps() const noexcept override { return capabilities; }

@@ -6,12 +6,13 @@ namespace softndk::stack {
 /// A logical address mapping of an MDL's memory, in a buffer as a consumer allocates it.
 class Lam {
  public:
-  Lam(OpenAdapter& adapter, MDL* mdl, SIZE_T bytes) : adapter_(adapter) {
+  Lam(OpenAdapter& adapter, MDL* mdl, SIZE_T bytes) : Lam(adapter) {
     const NTSTATUS status = build(mdl, bytes);
     EXPECT_EQ(status, STATUS_SUCCESS);
   }
   Lam(OpenAdapter& adapter, const Memory& memory) : Lam(adapter, memory.mdl, memory.bytes) {}
-  explicit Lam(OpenAdapter& adapter) : adapter_(adapter) {}
+  explicit Lam(OpenAdapter& adapter) : Lam(adapter.adapter) {}
+  explicit Lam(NDK_ADAPTER* adapter) : adapter_(adapter) {}
   ~Lam() { release(); }
   Lam(const Lam&) = delete;
   Lam& operator=(const Lam&) = delete;
@@ -27,12 +28,11 @@ class Lam {
     return built;
   }
   NTSTATUS build_into(NDK_LOGICAL_ADDRESS_MAPPING* lam, ULONG& size, MDL* mdl, SIZE_T bytes) {
-    return ask([&](auto... rest) {
-      return adapter_.adapter->Dispatch->NdkBuildLAM(adapter_.adapter, mdl, bytes, rest..., lam, &size, &fbo);
-    });
+    return ask(
+        [&](auto... rest) { return adapter_->Dispatch->NdkBuildLAM(adapter_, mdl, bytes, rest..., lam, &size, &fbo); });
   }
   void release() {
-    if (std::exchange(is_built_, false)) adapter_.adapter->Dispatch->NdkReleaseLAM(adapter_.adapter, get());
+    if (std::exchange(is_built_, false)) adapter_->Dispatch->NdkReleaseLAM(adapter_, get());
   }
   /// Somebody else does it, or nobody.
   void forget() { is_built_ = false; }
@@ -49,7 +49,7 @@ class Lam {
   ULONG fbo = 0;
 
  private:
-  OpenAdapter& adapter_;
+  NDK_ADAPTER* adapter_;
   std::vector<std::uint64_t> room_;
   bool is_built_ = false;
 };

@@ -411,5 +411,16 @@ TEST(R_PTK_03, LogicalAddressesAreReadSinks) {
   });
 }
 
+TEST(R_PTK_03, NotWhereSinksAreAnnounced) {
+  everywhere(
+      [](Stage& stage) {
+        Shop shop(stage);
+        ASSERT_TRUE(shop.connected);
+        ASSERT_EQ(shop.passive.read(shop.sge(0, 64), shop.basket.address(), shop.basket.token()), STATUS_SUCCESS);
+        EXPECT_EQ(shop.passive.next_status(), STATUS_ACCESS_VIOLATION);
+      },
+      {{"read_sinks", "announced"}}, 2);
+}
+
 }  // namespace
 }  // namespace softndk::stack

@@ -87,6 +87,75 @@ TEST(R_MR_03, TheRegionBeginsAtTheFirstMdlsAddressAndOutlivesTheMdl) {
   });
 }
 
+TEST(R_MR_04, ARegionIsNotAddressedFromZero) {
+  everywhere([](Stage& stage) {
+    Pair pair(stage);
+    ASSERT_TRUE(pair.establish());
+    Region here(pair.active.pd.get(), 64), there(pair.passive.pd.get(), 64);
+    ASSERT_EQ(pair.active.read(here.all(), there.address(), there.token()), STATUS_SUCCESS);
+    EXPECT_EQ(pair.active.next_status(), STATUS_SUCCESS);
+    ASSERT_EQ(pair.active.read(here.all(), 0, there.token()), STATUS_SUCCESS);
+    EXPECT_EQ(pair.active.next_status(), STATUS_REMOTE_RESOURCES);
+  });
+}
+
+TEST(R_MR_05, ThePageListIsCopied) {
+  everywhere([](Stage& stage) {
+    Pair pair(stage);
+    ASSERT_TRUE(pair.establish());
+    Region here(pair.active.pd.get(), 3 * PAGE_SIZE), there(pair.passive.pd.get(), 3 * PAGE_SIZE);
+    there.memory.fill(21);
+    // The MDL is the consumer's again when the registration has completed.
+    std::memset(MmGetMdlPfnArray(there.memory.mdl), 0, 3 * sizeof(PFN_NUMBER));
+    there.memory.mdl->Next = reinterpret_cast<MDL*>(UINT64{8});
+    ASSERT_EQ(pair.active.read(here.all(), there.address(), there.token()), STATUS_SUCCESS);
+    EXPECT_EQ(pair.active.next_status(), STATUS_SUCCESS);
+    EXPECT_TRUE(here.memory.same(there.memory, 3 * PAGE_SIZE));
+    there.memory.mdl->Next = nullptr;
+  });
+}
+
+TEST(R_MR_08, SinksNeedNoFlagAndTheFlagHasNoEffect) {
+  for (const ULONG flags :
+       {ULONG{NDK_MR_FLAG_ALLOW_LOCAL_WRITE}, ULONG{NDK_MR_FLAG_ALLOW_LOCAL_WRITE | NDK_MR_FLAG_RDMA_READ_SINK},
+        ULONG{NDK_MR_FLAG_RDMA_READ_SINK}}) {
+    everywhere(
+        [&](Stage& stage) {
+          Pair pair(stage);
+          ASSERT_TRUE(pair.establish());
+          Region sink(pair.active.pd.get(), 5000, flags), there(pair.passive.pd.get(), 5000);
+          there.memory.fill(9);
+          ASSERT_EQ(pair.active.read(sink.all(), there.address(), there.token()), STATUS_SUCCESS);
+          EXPECT_EQ(pair.active.next_status(), STATUS_SUCCESS);
+          EXPECT_TRUE(sink.memory.same(there.memory, 5000));
+        },
+        {}, 2);
+  }
+}
+
+TEST(R_MR_09, WhereSinksAreAnnouncedOthersAreRefused) {
+  struct Case {
+    ULONG flags;
+    bool is_sink;
+  };
+  for (const Case& one :
+       {Case{NDK_MR_FLAG_ALLOW_LOCAL_WRITE, false}, Case{kAllAccess, false}, Case{NDK_MR_FLAG_RDMA_READ_SINK, true},
+        Case{kAllAccess | NDK_MR_FLAG_RDMA_READ_SINK, true}}) {
+    everywhere(
+        [&](Stage& stage) {
+          EXPECT_EQ(stage.adapter->info.AdapterFlags & NDK_ADAPTER_FLAG_RDMA_READ_SINK_NOT_REQUIRED, 0u);
+          Pair pair(stage);
+          ASSERT_TRUE(pair.establish());
+          Region sink(pair.active.pd.get(), 64, one.flags), there(pair.passive.pd.get(), 64);
+          there.memory.fill(9);
+          ASSERT_EQ(pair.active.read(sink.all(), there.address(), there.token()), STATUS_SUCCESS);
+          EXPECT_EQ(pair.active.next_status(), one.is_sink ? STATUS_SUCCESS : STATUS_ACCESS_VIOLATION);
+          EXPECT_EQ(sink.memory.same(there.memory, 64), one.is_sink);
+        },
+        {{"read_sinks", "announced"}}, 2);
+  }
+}
+
 TEST(R_MR_07, RemoteRights) {
   struct Case {
     ULONG flags;
@@ -168,6 +237,32 @@ TEST(R_MR_13, DeregistrationWaitsForWhatIsBeingSent) {
       EXPECT_EQ(status, STATUS_ACCESS_VIOLATION);
     }
   });
+}
+
+TEST(R_MR_16, ARegionWithoutRemoteRightsHasATokenThatAlwaysFails) {
+  for (const ULONG flags : {ULONG{NDK_MR_FLAG_ALLOW_LOCAL_READ}, ULONG{NDK_MR_FLAG_ALLOW_LOCAL_WRITE}}) {
+    for (const bool write : {true, false}) {
+      everywhere(
+          [&](Stage& stage) {
+            Pair pair(stage);
+            ASSERT_TRUE(pair.establish());
+            Region here(pair.active.pd.get(), 64), there(pair.passive.pd.get(), 64, flags);
+            Memory kept(64);
+            here.memory.fill(5);
+            EXPECT_NE(there.token(), 0u);
+            if (write) {
+              ASSERT_EQ(pair.active.write(here.all(), there.address(), there.token()), STATUS_SUCCESS);
+            } else {
+              ASSERT_EQ(pair.active.read(here.all(), there.address(), there.token()), STATUS_SUCCESS);
+              EXPECT_EQ(pair.active.next_status(), STATUS_ACCESS_VIOLATION);
+            }
+            EXPECT_TRUE(pair.active.left.wait());
+            EXPECT_TRUE(pair.passive.left.wait());
+            EXPECT_TRUE(there.memory.same(kept, 64)) << "not an octet of it was touched";
+          },
+          {}, 2);
+    }
+  }
 }
 
 TEST(R_MR_17, ATokenServesEveryQueuePairOfItsDomain) {

@@ -16,7 +16,8 @@ class Region final : public rdma::MemoryRegion {
   bool disable(rdma::DeregisterSink& sink) noexcept override;
   bool is_enabled() const noexcept override { return token_.load() != 0; }
   Token local_token() const noexcept override { return token_.load(); }
-  /// The same key: rights decide what a peer may do with it, and a region without remote rights refuses every peer.
+  /// The same key: rights decide what a peer may do with it, and a region without remote rights refuses every peer
+  /// (R-MR-16).
   Token remote_token() const noexcept override { return token_.load(); }
 
  private:

@@ -18,7 +18,8 @@ class RevokeWaiter {
 ///
 ///   idle --work of a queue pair--> live --revoke() or close--> draining --last access ended--> idle
 ///
-/// Closed for good when it is idle and nobody holds it.
+/// Idle means that nothing comes through the token any more (R-INV-04). Closed for good when it is idle and nobody
+/// holds it.
 class Revocable : private rdma::DeregisterSink {
  public:
   enum class Revoke : std::uint8_t {

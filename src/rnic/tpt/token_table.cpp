@@ -36,7 +36,9 @@ bool allows(const TokenSlot& slot, Access access) {
       return slot.kind != RowKind::window;  // every registration has it
     case Access::local_write:
       return slot.rights.local_write;
-    case Access::remote_read:
+    case Access::read_sink:
+      return slot.rights.read_sink;
+    case Access::remote_read:  // R-MR-07
       return slot.rights.remote_read;
     case Access::remote_write:
       return slot.rights.remote_write;
@@ -158,10 +160,11 @@ RegionPin TokenTable::pin_row(Token token) noexcept {
 
 expected<RegionPin, AccessError> TokenTable::pin(Token token, const TokenDomain& domain, std::uint64_t address,
                                                  std::uint64_t length_bytes, Access access) noexcept {
-  const bool is_local = access == Access::local_read || access == Access::local_write;
-  if (is_local && token == domain.privileged_token) {
+  const bool is_remote = access == Access::remote_read || access == Access::remote_write;
+  if (!is_remote && token == domain.privileged_token) {
     RegionPin mapping = pin_mapping(address);
     if (!mapping) return unexpected(AccessError::invalid_token);
+    if (access == Access::read_sink) return unexpected(AccessError::wrong_rights);  // R-PTK-03
     if (const auto error = check_range(*mapping.slot(), address, length_bytes)) return unexpected(*error);
     return mapping;
   }

@@ -27,13 +27,20 @@ enum class AccessError : std::uint8_t {
   out_of_bounds,
 };
 
-/// A protection domain as the table knows it; compared by identity.
+/// A protection domain as the table knows it; compared by identity. A token serves all queue pairs of its domain
+/// (R-MR-17).
 struct TokenDomain {
   Token privileged_token = 0;  ///< of a row of its own that is never enabled: for a peer it is a bad token (R-PTK-01)
 };
 
 /// What an access wants of a region.
-enum class Access : std::uint8_t { local_read, local_write, remote_read, remote_write };
+enum class Access : std::uint8_t {
+  local_read,
+  local_write,
+  read_sink,  ///< local_write, and announced
+  remote_read,
+  remote_write,
+};
 
 /// A piece of a region: `offset` octets from its begin.
 struct RegionExtent {
