@@ -83,8 +83,10 @@ TEST(KernelSurface_Unicode, CalendarTimeBothWays) {
   EXPECT_EQ(fields.Month, 1);
   EXPECT_EQ(fields.Day, 1);
   EXPECT_EQ(fields.Weekday, 4);
-  for (const TIME_FIELDS& day : {TIME_FIELDS{2000, 2, 29, 23, 59, 59, 999, 2}, {1900, 12, 31, 0, 0, 0, 0, 1},
-                                 {2024, 12, 31, 12, 0, 0, 1, 2}, {1601, 1, 1, 0, 0, 0, 0, 1}}) {
+  for (const TIME_FIELDS& day : {TIME_FIELDS{2000, 2, 29, 23, 59, 59, 999, 2},
+                                 {1900, 12, 31, 0, 0, 0, 0, 1},
+                                 {2024, 12, 31, 12, 0, 0, 1, 2},
+                                 {1601, 1, 1, 0, 0, 0, 0, 1}}) {
     TIME_FIELDS copy = day;
     ASSERT_TRUE(RtlTimeFieldsToTime(&copy, &time));
     RtlTimeToTimeFields(&time, &fields);

@@ -215,9 +215,7 @@ TEST_P(KernelSurface_Mutex, ADpcRunsOnTheProcessorItWasGiven) {
 }
 
 TEST(KernelSurface_MutexDeath, OnlyItsOwnerReleasesIt) {
-  const auto die = [](auto release) {
-    EXPECT_DEATH(run_on_linux([&] { release(); }), "bug check");
-  };
+  const auto die = [](auto release) { EXPECT_DEATH(run_on_linux([&] { release(); }), "bug check"); };
   die([] {
     KMUTEX mutex;
     KeInitializeMutex(&mutex, 0);

@@ -24,9 +24,8 @@ struct Fast {
   }
   NTSTATUS initialize(ULONG pages, BOOLEAN remote = TRUE) {
     seen.returned = false;
-    const NTSTATUS status = calling(seen, [&] {
-      return mr->Dispatch->NdkInitializeFastRegisterMr(mr, pages, remote, Seen::completed, &seen);
-    });
+    const NTSTATUS status = calling(
+        seen, [&] { return mr->Dispatch->NdkInitializeFastRegisterMr(mr, pages, remote, Seen::completed, &seen); });
     if (status != STATUS_PENDING) return status;
     seen.wait();
     return seen.status;

@@ -24,8 +24,7 @@ TEST(SURFACE_8_04, BuildLamCompletesInlineForWhoPassesNoContext) {
     std::vector<std::uint64_t> room((size + 7) / 8);
     auto* lam = reinterpret_cast<NDK_LOGICAL_ADDRESS_MAPPING*>(room.data());
     ASSERT_EQ(build(lam), STATUS_SUCCESS);
-    EXPECT_EQ(lam->AdapterPageCount,
-              ADDRESS_AND_SIZE_TO_SPAN_PAGES(MmGetMdlVirtualAddress(memory.mdl), memory.bytes));
+    EXPECT_EQ(lam->AdapterPageCount, ADDRESS_AND_SIZE_TO_SPAN_PAGES(MmGetMdlVirtualAddress(memory.mdl), memory.bytes));
     EXPECT_EQ(fbo, 0u) << "the buffer begins a page";
     adapter->Dispatch->NdkReleaseLAM(adapter, lam);
   });
@@ -36,8 +35,7 @@ TEST(SURFACE_8_05, TheMappingOutlivesItsMdlAndIsReleasedAtDispatch) {
     Pair pair(stage);
     Region to(pair.passive.pd.get(), 4096);
     ASSERT_TRUE(pair.establish());
-    auto* buffer = static_cast<UCHAR*>(
-        ExAllocatePoolWithTagPriority(NonPagedPoolNx, 4096, 'amdR', NormalPoolPriority));
+    auto* buffer = static_cast<UCHAR*>(ExAllocatePoolWithTagPriority(NonPagedPoolNx, 4096, 'amdR', NormalPoolPriority));
     ASSERT_NE(buffer, nullptr);
     std::memset(buffer, 0x5A, 4096);
     PMDL mdl = IoAllocateMdl(buffer, 4096, FALSE, FALSE, nullptr);
