@@ -113,8 +113,13 @@ typedef int32_t (*softndk_driver_entry)(struct _DRIVER_OBJECT* driver, struct _U
  * has undone itself and `*driver` is NULL.
  */
 SOFTNDK_EXPORT int32_t softndk_load_driver(softndk_driver_entry entry, const char* name, softndk_driver** driver);
-/** Calls its DriverUnload, if it set one. */
-SOFTNDK_EXPORT void softndk_unload_driver(softndk_driver* driver);
+/**
+ * Calls its DriverUnload, if it set one. Returns what it left behind: how many objects, pool blocks, MDLs and work items
+ * that its code created are still there; they are listed on stderr. (Drivers that are linked into one program are told
+ * apart only by the last one: the others return 0.) A DriverUnload that does not return for explain_wait_ms is explained
+ * on stderr.
+ */
+SOFTNDK_EXPORT size_t softndk_unload_driver(softndk_driver* driver);
 
 /**
  * For drivers of one's own, by which they say that they have done what they came for, and how it went; to be called

@@ -1,6 +1,5 @@
 #include "ntrt/bug_check.h"
 
-#include <dlfcn.h>
 #include <execinfo.h>
 
 #include <atomic>
@@ -9,6 +8,7 @@
 #include <cstdlib>
 
 #include "base/log.h"
+#include "ntrt/object_tree.h"
 #include "wdk/wdm.h"
 
 namespace softndk::ntrt {
@@ -61,28 +61,6 @@ void set_assertions_fatal(bool fatal) noexcept {
   g_assertions_fatal.store(fatal, std::memory_order_relaxed);
 }
 
-void describe_code_address(const void* address, char* to, std::size_t size_bytes) noexcept {
-  Dl_info found{};
-  if (address == nullptr) {
-    std::snprintf(to, size_bytes, "unknown");
-  } else if (dladdr(address, &found) == 0 || found.dli_fname == nullptr) {
-    std::snprintf(to, size_bytes, "%p", address);
-  } else if (found.dli_sname == nullptr) {
-    // A static function: module and offset are what addr2line takes.
-    std::snprintf(to, size_bytes, "%s+0x%zx", found.dli_fname,
-                  static_cast<std::size_t>(static_cast<const char*>(address) - static_cast<char*>(found.dli_fbase)));
-  } else {
-    std::snprintf(to, size_bytes, "%s+0x%zx (%s)", found.dli_sname,
-                  static_cast<std::size_t>(static_cast<const char*>(address) - static_cast<char*>(found.dli_saddr)),
-                  found.dli_fname);
-  }
-}
-
-const void* code_module(const void* address) noexcept {
-  Dl_info found{};
-  return address != nullptr && dladdr(address, &found) != 0 ? found.dli_fbase : nullptr;
-}
-
 void bug_check(BugCode code, const char* format, ...) noexcept {
   char text[768];
   va_list arguments;
@@ -94,10 +72,15 @@ void bug_check(BugCode code, const char* format, ...) noexcept {
     hook(g_hook_context.load(std::memory_order_relaxed), BugReport{code, text});
 
   std::fprintf(stderr, "softndk: bug check %s (0x%x): %s\n", to_string(code), static_cast<unsigned>(code), text);
-  void* frames[32];
-  const int count = backtrace(frames, 32);
-  // The first frame is this function.
-  if (count > 1) backtrace_symbols_fd(frames + 1, count - 1, 2);
+  CallStack stack = {};
+  void* frames[CallStack::kFramesMax];
+  const int count = backtrace(frames, CallStack::kFramesMax);
+  while (stack.count + 1 < static_cast<unsigned>(count)) {  // the first frame is this function
+    stack.frames[stack.count] = frames[stack.count + 1];
+    ++stack.count;
+  }
+  int stderr_fd = 2;
+  write_stack(sink_to_descriptor(stderr_fd), stack, 2);
   std::abort();
 }
 

@@ -4,6 +4,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "ntrt/code_address.h"
+
 namespace softndk::ntrt {
 
 /// The stop codes that we raise, with the numbers Windows gives them.
@@ -41,10 +43,5 @@ void set_bug_check_hook(BugCheckHook hook, void* context) noexcept;
 
 /// Whether a driver's failed NT_ASSERT is a bug check (at first) or only a line in the log.
 void set_assertions_fatal(bool fatal) noexcept;
-
-/// "name+0x12 (module)" of a code address, for reports; `to` is always terminated.
-void describe_code_address(const void* address, char* to, std::size_t size_bytes) noexcept;
-/// Where the program or shared library that holds this code begins; null if none does.
-const void* code_module(const void* address) noexcept;
 
 }  // namespace softndk::ntrt

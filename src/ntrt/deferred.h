@@ -112,6 +112,14 @@ class WaitGate {
   explicit WaitGate(const char* what) noexcept : event_(what) {}
   void open() noexcept { event_.set(); }   ///< IRQL <= DISPATCH_LEVEL
   void wait() noexcept { event_.wait(); }  ///< IRQL <= APC_LEVEL; bug check otherwise
+  /// The same; explain() is called each time the kernel's explain_wait_after_ns has passed.
+  template <class Explain>
+  void wait_and_explain(Explain&& explain) noexcept {
+    const io::TimeNs patience_ns = kernel().options().explain_wait_after_ns;
+    if (patience_ns == 0) return wait();
+    while (!event_.wait_until(now_ns() + patience_ns))
+      explain();
+  }
   bool is_open() const noexcept { return event_.is_set(); }
 
  private:

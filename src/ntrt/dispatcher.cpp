@@ -75,7 +75,9 @@ void take(DISPATCHER_HEADER& header, const io::ThreadContext& by) {
 class Wait {
  public:
   Wait(void* const* objects, unsigned count, WAIT_TYPE type, const void* caller)
-      : objects_(objects), count_(count), type_(type), caller_(caller), buckets_(objects, count) {
+      : objects_(objects), count_(count), type_(type), buckets_(objects, count) {
+    waiter_.caller = caller;
+    waiter_.is_for_dispatcher_objects = true;
     for (unsigned i = 0; i < count; ++i)
       check_is_waitable(objects[i]);
   }
@@ -90,8 +92,7 @@ class Wait {
     link();
     buckets_.unlock();
 
-    Parking parking(count_ == 1 ? to_string(kind_of(header(0))) : "several objects, the first", objects_[0],
-                    deadline_ns, caller_);
+    Parking parking(waiter_, objects_[0], deadline_ns);
     for (;;) {
       const bool in_time = waiter_.satisfied_by.load() != Waiter::kWaiting || parking.park();
       // Also when a signal was handed over: whoever did it holds the bucket until it is done with our block.
@@ -145,6 +146,7 @@ class Wait {
   }
 
   void link() SOFTNDK_NO_ANALYSIS {
+    waiter_.since_ns = kernel().clock().now_ns();
     for (unsigned i = 0; i < count_; ++i) {
       blocks_[i].object = objects_[i];
       blocks_[i].waiter = &waiter_;
@@ -161,7 +163,6 @@ class Wait {
   void* const* objects_;
   unsigned count_;
   WAIT_TYPE type_;
-  const void* caller_;
   BucketSet buckets_;
   Waiter waiter_{io::this_thread()};
   std::array<WaitBlock, MAXIMUM_WAIT_OBJECTS> blocks_;
@@ -234,8 +235,11 @@ LONG change_state(DISPATCHER_HEADER& header, Update update) noexcept {
 
 }  // namespace
 
-LONG signal(DISPATCHER_HEADER& header) noexcept {
-  return change_state(header, [](DISPATCHER_HEADER& one) { one.SignalState = 1; });
+LONG signal(DISPATCHER_HEADER& header, const void* setter) noexcept {
+  return change_state(header, [setter](DISPATCHER_HEADER& one) {
+    one.SignalState = 1;
+    if (setter != nullptr) set_last_setter(one, setter);
+  });
 }
 
 LONG release_mutex(KMUTEX& mutex, const void* caller) noexcept {
@@ -308,7 +312,7 @@ LONG KeSetEvent(PRKEVENT event, KPRIORITY, BOOLEAN wait) noexcept {
   } else {
     check_irql(EntryPoint::KeSetEvent);
   }
-  const LONG before = signal(event->Header);
+  const LONG before = signal(event->Header, __builtin_return_address(0));
   scheduling_point();
   return before;
 }

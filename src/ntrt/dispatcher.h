@@ -20,12 +20,15 @@ enum class ObjectKind : UCHAR {
 constexpr bool resets_itself(ObjectKind kind) {
   return kind == ObjectKind::synchronization_event || kind == ObjectKind::synchronization_timer;
 }
+constexpr bool is_event(ObjectKind kind) {
+  return kind == ObjectKind::notification_event || kind == ObjectKind::synchronization_event;
+}
 const char* to_string(ObjectKind kind) noexcept;
 
 void initialize_header(DISPATCHER_HEADER& header, ObjectKind kind, bool signalled) noexcept;
 /// Signals, releases whom that releases, and returns the state before. Not touched after a waiter can have returned.
-/// Any IRQL up to DISPATCH_LEVEL (not checked here).
-LONG signal(DISPATCHER_HEADER& header) noexcept;
+/// Any IRQL up to DISPATCH_LEVEL (not checked here). `setter`: the code address that reports name; null: no driver's.
+LONG signal(DISPATCHER_HEADER& header, const void* setter = nullptr) noexcept;
 /// Gives a mutex back, one of the takes of `owner`; a bug check (`caller`) if that does not own it.
 LONG release_mutex(KMUTEX& mutex, const void* caller) noexcept;
 /// Adds to a semaphore's count and releases as many waiters; a bug check if the count would pass the limit.

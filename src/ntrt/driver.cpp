@@ -8,6 +8,8 @@
 #include "base/log.h"
 #include "base/thread_safety.h"
 #include "ntrt/bug_check.h"
+#include "ntrt/deferred.h"
+#include "ntrt/driver_watch.h"
 #include "ntrt/irql.h"
 #include "ntrt/kernel.h"
 #include "ntrt/ndis.h"
@@ -43,6 +45,7 @@ UNICODE_STRING join(WCHAR (&to)[kPathMax], const char* prefix, const char* name)
 
 struct Driver : ListLink {
   DRIVER_OBJECT object = {};
+  DriverKind kind = DriverKind::consumer;
   char name[kNameMax + 1] = "";
   WCHAR object_name[kPathMax];
   WCHAR registry_path_text[kPathMax];
@@ -57,6 +60,10 @@ struct LoadedDrivers {
 };
 constinit LoadedDrivers g_drivers;
 
+/// An address in the driver.
+const void* code_of(const Driver& driver) noexcept {
+  return reinterpret_cast<const void*>(driver.object.DriverInit);
+}
 void remember(Driver& driver) noexcept {
   MutexLock lock(g_drivers.mutex);
   g_drivers.list.push_back(driver);
@@ -67,16 +74,23 @@ void forget(Driver& driver) noexcept {
 }
 }  // namespace
 
+namespace {
+/// The consumer driver loaded last of this module.
+Driver* find_driver_of(const void* module) noexcept SOFTNDK_REQUIRES(g_drivers.mutex) {
+  for (Driver* driver = g_drivers.list.back(); driver != nullptr; driver = g_drivers.list.before(*driver)) {
+    if (driver->kind == DriverKind::consumer && code_module(code_of(*driver)) == module) return driver;
+  }
+  return nullptr;
+}
+}  // namespace
+
 DriverName::DriverName(const void* code) noexcept {
   const void* const module = code_module(code);
   if (module == nullptr) return;
   MutexLock lock(g_drivers.mutex);
-  for (Driver* driver = g_drivers.list.back(); driver != nullptr; driver = g_drivers.list.before(*driver)) {
-    if (code_module(reinterpret_cast<const void*>(driver->object.DriverInit)) != module) continue;
-    static_assert(sizeof text == sizeof driver->name);
-    std::memcpy(text, driver->name, sizeof text);
-    return;
-  }
+  const Driver* driver = find_driver_of(module);
+  static_assert(sizeof text == sizeof driver->name);
+  if (driver != nullptr) std::memcpy(text, driver->name, sizeof text);
 }
 
 DRIVER_OBJECT* DriverHandle::object() const noexcept {
@@ -86,10 +100,11 @@ const char* DriverHandle::name() const noexcept {
   return driver_ == nullptr ? "" : driver_->name;
 }
 
-expected<DriverHandle, NTSTATUS> load_driver(PDRIVER_INITIALIZE entry, const char* name) noexcept {
+expected<DriverHandle, NTSTATUS> load_driver(PDRIVER_INITIALIZE entry, const char* name, DriverKind kind) noexcept {
   if (entry == nullptr || name == nullptr || *name == '\0') return unexpected(NTSTATUS{STATUS_INVALID_PARAMETER});
   Owned<Driver> driver = try_make<Driver>();
   if (driver == nullptr) return unexpected(NTSTATUS{STATUS_INSUFFICIENT_RESOURCES});
+  driver->kind = kind;
   std::memcpy(driver->name, name, strnlen(name, kNameMax));
   DRIVER_OBJECT& object = driver->object;
   object.Type = kDriverObjectType;
@@ -123,10 +138,11 @@ expected<DriverHandle, NTSTATUS> load_driver(PDRIVER_INITIALIZE entry, const cha
   return DriverHandle(driver.release());
 }
 
-void unload_driver(DriverHandle handle) noexcept {
+std::size_t unload_driver(DriverHandle handle) noexcept {
   Owned<Driver> driver(handle.driver_);
-  if (driver == nullptr) return;
+  if (driver == nullptr) return 0;
   if (PDRIVER_UNLOAD unload = driver->object.DriverUnload; unload != nullptr) {
+    const UnloadWatch watch(driver->name, code_of(*driver));
     IrqlScope scope(kPassiveLevel, "DriverUnload", reinterpret_cast<const void*>(unload));
     unload(&driver->object);
   } else {
@@ -134,6 +150,13 @@ void unload_driver(DriverHandle handle) noexcept {
   }
   forget(*driver);
   ndis_driver_unloaded(&driver->object);
+  if (driver->kind == DriverKind::provider) return 0;
+  if (kernel_if_running() != nullptr) flush_processors();  // a callback that the driver has heard of may not have ended
+  {
+    MutexLock lock(g_drivers.mutex);
+    if (find_driver_of(code_module(code_of(*driver))) != nullptr) return 0;
+  }
+  return report_driver_leaks(driver->name, code_of(*driver));
 }
 
 }  // namespace softndk::ntrt

@@ -1,6 +1,7 @@
 set(NTRT_IO_SOURCES
   crt.cpp
   driver.cpp
+  driver_watch.cpp
   file_api.cpp
   host_file.cpp
   irp.cpp

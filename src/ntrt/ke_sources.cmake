@@ -2,9 +2,11 @@ set(NTRT_KE_SOURCES
   wait_queue.cpp
   bug_check.cpp
   call_stack.cpp
+  code_address.cpp
   deferred.cpp
   dispatcher.cpp
   dpc.cpp
+  explain_wait.cpp
   irql.cpp
   kernel.cpp
   mutex.cpp

@@ -15,7 +15,6 @@
 namespace softndk::ntrt {
 namespace {
 
-constexpr ULONG kMdlTag = ' ldM';  // "Mdl " in leak lists, as on Windows
 constexpr std::size_t kPage = 4096;
 
 /// Frames of adjacent pages, beginning with the one where the range begins.

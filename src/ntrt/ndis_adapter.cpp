@@ -1,5 +1,6 @@
 // Miniport adapters: how they appear, what they say of themselves, how they go.
 #include "ntrt/ndis_adapter.h"
+#include "ntrt/object_tree.h"
 
 #include <cstring>
 
@@ -91,8 +92,9 @@ void log_adapter_users(const MiniportAdapter* wanted, const char* what) noexcept
     opens = adapter->opens_in_progress;
     oids = adapter->oid_requests;
   }
-  log(LogLevel::warning, "NDIS: %s of adapter %u (%s) waits for %u open NDK adapters, %u opens and %u OID requests",
-      what, summary.index, summary.alias, summary.open_instances, opens, oids);
+  log(LogLevel::error, "NDIS: %s of adapter %u (%s) waits for %u open NDK adapters, %u opens and %u OID requests", what,
+      summary.index, summary.alias, summary.open_instances, opens, oids);
+  report_objects(sink_to_log(), {.on_interface = summary.index});
 }
 
 NDIS_STATUS ndis_add_adapter(DriverHandle driver, const AdapterIdentity& identity) noexcept {

@@ -1,4 +1,5 @@
 // The object tree as text.
+#include <algorithm>
 #include <cstdio>
 
 #include "base/log.h"
@@ -8,18 +9,23 @@
 
 namespace softndk::ntrt {
 namespace {
-
 constexpr int kLineBytes = 1000;  // the log's room
+}  // namespace
 
-void write_stack(const LineSink& sink, const CallStack& stack, int indent) {
-  // Our own frames come first; what matters begins where the consumer called. In a program that the library is linked
-  // into statically nothing tells them apart.
+void write_stack(const LineSink& sink, const CallStack& stack, int indent) noexcept {
+  // What matters are the consumer's frames, from where it called us to where we had called it: what lies before is
+  // ours, and what lies behind its host's. In a program that the library is linked into statically nothing tells them
+  // apart.
   const void* const us = code_module(reinterpret_cast<const void*>(&write_stack));
-  unsigned first = 0;
-  while (first < stack.count && code_module(stack.frames[first]) == us)
-    ++first;
-  if (first == stack.count) first = 0;
-  for (unsigned i = first; i < stack.count; ++i) {
+  bool all_ours = true;
+  for (unsigned i = 0; i < stack.count; ++i)
+    all_ours = all_ours && code_module(stack.frames[i]) == us;
+  bool begun = false;
+  for (unsigned i = 0; i < stack.count; ++i) {
+    const bool ours = !all_ours && code_module(stack.frames[i]) == us;
+    if (ours && begun) break;
+    if (ours) continue;
+    begun = true;
     char place[256];
     describe_code_address(stack.frames[i], place, sizeof place);
     char line[kLineBytes];
@@ -27,6 +33,8 @@ void write_stack(const LineSink& sink, const CallStack& stack, int indent) {
     sink.write(sink.context, line);
   }
 }
+
+namespace {
 
 /// "qp 0x5581...: 3 posted; held by 1 successor; created by x+0x12 (driver.so), 4.1 s ago"
 void write_record(const LineSink& sink, const NodeRecord& record) {
@@ -66,16 +74,23 @@ LineSink sink_to_log() noexcept {
 std::size_t report_objects(const LineSink& sink, const ReportFilter& filter) noexcept {
   const void* const module = filter.created_by == nullptr ? nullptr : code_module(filter.created_by);
   std::size_t count = 0;
-  bool shown_root = false;    // the root above is one that the filter wants
-  bool shown_object = false;  // the object that a request is of was shown
+  constexpr unsigned kDepthMax = 8;
+  bool shown[kDepthMax] = {};  // of the object at each depth above, and of the one met last at each below
+  bool shown_root = false;     // the root above is one that the filter wants
   TreeWalk walk;
   NodeRecord record;
   while (walk.next(record)) {
-    if (record.depth == 0) shown_root = filter.under == nullptr || record.provider_object == filter.under;
-    if (!shown_root) continue;
+    if (filter.on_interface != 0 && record.text.interface_index != filter.on_interface) continue;
+    if (record.depth == 0) {
+      shown_root = filter.under == nullptr || record.provider_object == filter.under || record.object == filter.under;
+    }
+    const unsigned depth = std::min(record.depth, kDepthMax - 1);
+    // A request, and what an event brought, goes with the object that it is under.
+    const bool has_creator = record.created_by != nullptr || depth == 0;
+    shown[depth] = has_creator ? module == nullptr || code_module(record.created_by) == module : shown[depth - 1];
+    if (!shown_root || !shown[depth]) continue;
     const bool is_request = record.object == nullptr;
-    if (!is_request) shown_object = module == nullptr || code_module(record.created_by) == module;
-    if (!shown_object) continue;
+    if (module != nullptr && record.text.is_going) continue;
     write_record(sink, record);
     if (!is_request) ++count;
   }

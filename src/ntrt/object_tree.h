@@ -22,6 +22,7 @@ struct NodeText {
   std::optional<Address> peer;
   const void* context = nullptr;      ///< of a request: what its completion gets
   std::uint32_t interface_index = 0;  ///< of what stands at the root
+  bool is_going = false;              ///< closed, and nothing holds it any more: not a leak
 
   /// Appends to the state; what does not fit is cut.
   void add(const char* format, ...) noexcept __attribute__((format(printf, 2, 3)));
@@ -112,12 +113,16 @@ LineSink sink_to_descriptor(int& fd) noexcept;
 LineSink sink_to_log() noexcept;
 
 struct ReportFilter {
-  const void* under = nullptr;       ///< only this root (the provider's object) and what is under it
+  const void* under = nullptr;       ///< only this root (by either pointer) and what is under it
   const void* created_by = nullptr;  ///< only what code of the module of this address created
+  std::uint32_t on_interface = 0;    ///< only what belongs to this interface's adapters
 };
 /// Prints the tree, two columns of indentation a level, with the stacks that are known; returns how many objects (not
 /// requests) it showed. Any thread; blocks as long as the sink does.
 std::size_t report_objects(const LineSink& sink, const ReportFilter& filter = {}) noexcept;
+
+/// One line a frame: those of the consumer, from its call of the library to the library's call of it.
+void write_stack(const LineSink& sink, const CallStack& stack, int indent) noexcept;
 
 /// "12.3 s", "4 ms".
 struct DurationText {

@@ -179,6 +179,7 @@ void* pool_allocate(const PoolRequest& request, void* caller) noexcept {
   record->allocated_by = caller;
   record->tag = request.tag;
   record->paged = request.paged;
+  record->stack = capture_stack(caller);
 
   MutexLock lock(g_pool.mutex);
   record->serial = ++g_pool.serial;
@@ -253,15 +254,31 @@ PoolUsage pool_usage(ULONG tag) noexcept {
   return usage;
 }
 
-std::size_t pool_report_leaks(std::FILE* to) noexcept {
+namespace {
+
+void write_leak(const LineSink& sink, const PoolBlock& block) {
+  const char* kind = block.tag == kMdlTag ? "MDL" : block.tag == kWorkItemTag ? "work item" : "pool";
+  char line[512];
+  std::snprintf(line, sizeof line, "%s %p: %zu bytes, tag %s, allocated by %s", kind,
+                reinterpret_cast<void*>(block.begin), block.bytes, PoolTagText(block.tag).text,
+                CallerText(block.allocated_by).text);
+  sink.write(sink.context, line);
+  if (block.stack != nullptr) write_stack(sink, *block.stack, 6);
+}
+
+}  // namespace
+
+std::size_t pool_report_leaks(const LineSink& sink, const void* allocated_in) noexcept {
+  const void* const module = allocated_in == nullptr ? nullptr : code_module(allocated_in);
   constexpr std::size_t kLines = 100;
   PoolBlock oldest[kLines];
   std::size_t total = 0;
   {
     MutexLock lock(g_pool.mutex);
     std::size_t kept = 0;
-    total = g_pool.live.count();
     g_pool.live.for_each([&](const PoolBlock& block) {
+      if (module != nullptr && code_module(block.allocated_by) != module) return;
+      ++total;
       // Insertion into a short sorted list: copies, so that nothing is printed under the lock.
       std::size_t at = kept;
       while (at > 0 && oldest[at - 1].serial > block.serial)
@@ -272,12 +289,13 @@ std::size_t pool_report_leaks(std::FILE* to) noexcept {
       oldest[at] = block;
     });
   }
-  for (std::size_t i = 0; i < std::min(total, kLines); ++i) {
-    std::fprintf(to, "pool: %zu bytes at %p, tag %s, allocated by %s\n", oldest[i].bytes,
-                 reinterpret_cast<void*>(oldest[i].begin), PoolTagText(oldest[i].tag).text,
-                 CallerText(oldest[i].allocated_by).text);
+  for (std::size_t i = 0; i < std::min(total, kLines); ++i)
+    write_leak(sink, oldest[i]);
+  if (total > kLines) {
+    char line[64];
+    std::snprintf(line, sizeof line, "and %zu more pool blocks", total - kLines);
+    sink.write(sink.context, line);
   }
-  if (total > kLines) std::fprintf(to, "pool: and %zu more\n", total - kLines);
   return total;
 }
 

@@ -12,8 +12,7 @@
 // All functions: any thread, <= DISPATCH_LEVEL; the one lock is held for short sections only.
 #include <cstddef>
 #include <cstdint>
-#include <cstdio>
-
+#include "ntrt/object_tree.h"
 #include "wdk/ntddk.h"
 
 namespace softndk::ntrt {
@@ -46,8 +45,13 @@ struct PoolUsage {
 PoolUsage pool_usage() noexcept;
 PoolUsage pool_usage(ULONG tag) noexcept;
 
-/// One line for each live block, oldest first, at most 100 and a count of the rest. Returns how many are live.
-std::size_t pool_report_leaks(std::FILE* to) noexcept;
+/// One line for each live block, oldest first, at most 100 and a count of the rest, and the stacks that are known. MDLs
+/// and work items live in the pool too, and are called by their names. `allocated_in`: only those that code of the
+/// module of this address asked for; null: all. Returns how many are live.
+std::size_t pool_report_leaks(const LineSink& sink, const void* allocated_in = nullptr) noexcept;
+
+inline constexpr ULONG kMdlTag = ' ldM';       // "Mdl " in leak lists, as on Windows
+inline constexpr ULONG kWorkItemTag = 'kroW';  // "Work"
 
 /// A tag in memory order, as debuggers print it: 'tkdN' in the source is "Ndkt". Unprintable bytes become '.'.
 struct PoolTagText {

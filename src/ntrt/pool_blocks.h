@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "ntrt/call_stack.h"
 #include "wdk/ntddk.h"
 
 namespace softndk::ntrt {
@@ -14,6 +15,7 @@ struct PoolBlock {
   std::uint64_t serial = 0;  ///< order of allocation
   void* allocated_by = nullptr;
   void* freed_by = nullptr;
+  const CallStack* stack = nullptr;  ///< of the allocation, if stacks are on
   ULONG tag = 0;
   bool paged = false;
 

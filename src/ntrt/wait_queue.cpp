@@ -1,20 +1,69 @@
 #include "ntrt/wait_queue.h"
 
+#include <cstdio>
+
 #include "base/log.h"
 #include "ntrt/bug_check.h"
+#include "ntrt/dispatcher.h"
+#include "ntrt/explain_wait.h"
 #include "ntrt/irql.h"
 #include "ntrt/kernel.h"
 #include "ntrt/wait_event.h"
 
 namespace softndk::ntrt {
-namespace {
-constexpr unsigned kBucketBits = 8;
-constinit WaitBucket g_buckets[1u << kBucketBits];
-}  // namespace
+
+constinit WaitBucket g_wait_buckets[kWaitBuckets];
 
 WaitBucket& wait_bucket(const void* object) noexcept {
   const auto key = reinterpret_cast<std::uintptr_t>(object) >> 3;
-  return g_buckets[(key * 0x9e3779b97f4a7c15u) >> (64 - kBucketBits)];
+  static_assert(kWaitBuckets == 256);
+  return g_wait_buckets[(key * 0x9e3779b97f4a7c15u) >> (64 - 8)];
+}
+
+namespace {
+
+/// Under the lock of the object's bucket.
+WaitDescription describe(const Waiter& waiter, const void* object) noexcept {
+  WaitDescription to;
+  to.thread = waiter.thread.name;
+  to.what = waiter.what;
+  to.object = object;
+  to.caller = waiter.caller;
+  to.since_ns = waiter.since_ns;
+  if (!waiter.is_for_dispatcher_objects) return to;
+  const auto& header = *static_cast<const DISPATCHER_HEADER*>(object);
+  to.what = to_string(static_cast<ObjectKind>(header.Type));
+  to.is_event = is_event(static_cast<ObjectKind>(header.Type));
+  to.setter = to.is_event ? last_setter(header) : nullptr;
+  return to;
+}
+
+}  // namespace
+
+std::size_t copy_waits(WaitBucket& bucket, WaitDescription* to, std::size_t room) noexcept {
+  MutexLock lock(bucket.mutex);
+  std::size_t count = 0;
+  for (WaitBlock* block = bucket.blocks.first(); block != nullptr && count < room; block = block->next)
+    to[count++] = describe(*block->waiter, block->object);
+  return count;
+}
+
+void WaitDescription::write(char* to, std::size_t size_bytes) const noexcept {
+  char where[256];
+  describe_code_address(caller, where, sizeof where);
+  char set[300] = "";
+  if (is_event && setter != nullptr) {
+    char place[256];
+    describe_code_address(setter, place, sizeof place);
+    std::snprintf(set, sizeof set, "; it was set last by %s", place);
+  } else if (is_event) {
+    std::snprintf(set, sizeof set, "; nobody has set it since it was initialised");
+  }
+  const io::TimeNs now_ns = kernel().clock().now_ns();
+  char name[48] = "a thread";
+  if (*thread != '\0') std::snprintf(name, sizeof name, "thread '%s'", thread);
+  std::snprintf(to, size_bytes, "%s waits for %s %p, for %s, at %s%s", name, what, object,
+                DurationText(now_ns > since_ns ? now_ns - since_ns : 0).text, where, set);
 }
 
 void WakeList::add(io::ThreadContext& thread) noexcept {
@@ -32,8 +81,8 @@ void WakeList::wake() noexcept {
   count_ = 0;
 }
 
-Parking::Parking(const char* what, const void* object, io::TimeNs deadline_ns, const void* caller) noexcept
-    : what_(what), object_(object), caller_(caller), deadline_ns_(deadline_ns), explain_at_ns_(io::kNever) {
+Parking::Parking(const Waiter& waiter, const void* object, io::TimeNs deadline_ns) noexcept
+    : waiter_(waiter), object_(object), deadline_ns_(deadline_ns), explain_at_ns_(io::kNever) {
   Kernel& running = kernel();
   const io::TimeNs after_ns = running.options().explain_wait_after_ns;
   if (deadline_ns == io::kNever && after_ns != 0) explain_at_ns_ = running.clock().now_ns() + after_ns;
@@ -44,28 +93,44 @@ bool Parking::park() noexcept {
   if (explain_at_ns_ != io::kNever) {
     if (running.executor().park(explain_at_ns_) || running.clock().now_ns() < explain_at_ns_) return true;
     explain_at_ns_ = io::kNever;
-    char where[192];
-    describe_code_address(caller_, where, sizeof where);
-    log(LogLevel::warning, "thread '%s' still waits for %s %p, without time-out, at %s", io::this_thread().name, what_,
-        object_, where);
+    if (log_enabled(LogLevel::warning)) explain();
     return true;
   }
   return running.executor().park(deadline_ns_) || deadline_ns_ == io::kNever || running.clock().now_ns() < deadline_ns_;
+}
+
+void Parking::explain() noexcept {
+  WaitDescription wait;
+  {
+    MutexLock lock(wait_bucket(object_).mutex);
+    wait = describe(waiter_, object_);
+  }
+  char line[640];
+  wait.write(line, sizeof line);
+  log(LogLevel::warning, "%s, without time-out", line);
+  if (!wait.is_event) return;
+  const LineSink sink = {nullptr, [](void*, const char* request) noexcept {
+                           log(LogLevel::warning, "  could be set by the completion of %s", request);
+                         }};
+  report_pending_requests(sink, object_);
 }
 
 bool wait_on_address(const void* address, bool (*condition)(const void*) noexcept, io::TimeNs deadline_ns,
                      const char* what, const void* caller) noexcept {
   WaitBucket& bucket = wait_bucket(address);
   Waiter waiter{io::this_thread()};
+  waiter.what = what;
+  waiter.caller = caller;
   WaitBlock block;
   block.object = address;
   block.waiter = &waiter;
   {
     MutexLock lock(bucket.mutex);
     if (condition(address)) return true;
+    waiter.since_ns = kernel().clock().now_ns();
     bucket.blocks.push_back(block);
   }
-  Parking parking(what, address, deadline_ns, caller);
+  Parking parking(waiter, address, deadline_ns);
   for (;;) {
     const bool in_time = parking.park();
     MutexLock lock(bucket.mutex);

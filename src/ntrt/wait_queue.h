@@ -13,6 +13,7 @@
 
 #include "base/thread_safety.h"
 #include "io/executor.h"
+#include "wdk/wdm.h"
 
 namespace softndk::ntrt {
 
@@ -21,6 +22,11 @@ struct Waiter {
   static constexpr int kWaiting = -1;
   io::ThreadContext& thread;
   std::atomic<int> satisfied_by{kWaiting};  ///< index of the object whose signal was handed to this waiter
+  // For reports; constant once a block is linked.
+  const char* what = "";
+  const void* caller = nullptr;  ///< where the wait was called
+  bool is_for_dispatcher_objects = false;
+  io::TimeNs since_ns = 0;
 };
 
 /// One object that a waiter waits for; on the waiter's stack, linked in the bucket of `object`.
@@ -59,7 +65,43 @@ struct alignas(64) WaitBucket {
   Mutex mutex;
   WaitList blocks SOFTNDK_GUARDED_BY(mutex);  // of all objects of the bucket, mixed
 };
+inline constexpr unsigned kWaitBuckets = 256;
+extern WaitBucket g_wait_buckets[kWaitBuckets];  // debuggers look here too (tools/gdb)
 WaitBucket& wait_bucket(const void* object) noexcept;
+
+/// Who set a dispatcher object last: a code address, or null. It stands in DISPATCHER_HEADER.WaitListHead, which has no
+/// other use here; guarded by the object's bucket.
+inline const void* last_setter(const DISPATCHER_HEADER& header) noexcept {
+  return header.WaitListHead.Flink;
+}
+inline void set_last_setter(DISPATCHER_HEADER& header, const void* setter) noexcept {
+  header.WaitListHead.Flink = static_cast<LIST_ENTRY*>(const_cast<void*>(setter));
+}
+
+/// A wait that somebody is in.
+struct WaitDescription {
+  const char* thread = "";
+  const char* what = "";
+  const void* object = nullptr;
+  const void* caller = nullptr;
+  bool is_event = false;
+  const void* setter = nullptr;  ///< of an event
+  io::TimeNs since_ns = 0;
+
+  /// "thread 'x' waits for notification event 0x.., for 3.2 s, at place; set last by ...".
+  void write(char* to, std::size_t size_bytes) const noexcept;
+};
+/// Those in one bucket, `room` at most; returns how many were copied.
+std::size_t copy_waits(WaitBucket& bucket, WaitDescription* to, std::size_t room) noexcept;
+template <class Visit>
+void for_each_wait(Visit&& visit) noexcept {
+  for (WaitBucket& bucket : g_wait_buckets) {
+    WaitDescription waits[16];
+    const std::size_t count = copy_waits(bucket, waits, 16);
+    for (std::size_t i = 0; i < count; ++i)
+      visit(waits[i]);
+  }
+}
 
 /// Collects whom to unpark once the bucket's lock is dropped.
 class WakeList {
@@ -79,14 +121,15 @@ class WakeList {
 /// Parks the caller again and again within one wait; after some seconds without time-out it says once what for.
 class Parking {
  public:
-  Parking(const char* what, const void* object, io::TimeNs deadline_ns, const void* caller) noexcept;
+  Parking(const Waiter& waiter, const void* object, io::TimeNs deadline_ns) noexcept;
   /// False once the deadline has passed. May return early: look at what you wait for.
   bool park() noexcept;
 
  private:
-  const char* what_;
+  void explain() noexcept;
+
+  const Waiter& waiter_;
   const void* object_;
-  const void* caller_;
   io::TimeNs deadline_ns_;
   io::TimeNs explain_at_ns_;
 };

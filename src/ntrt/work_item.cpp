@@ -4,6 +4,7 @@
 #include "ntrt/bug_check.h"
 #include "ntrt/irql.h"
 #include "ntrt/kernel.h"
+#include "ntrt/pool.h"
 #include "ntrt/wait_queue.h"
 
 /// Ours to lay out: drivers know only pointers to it.
@@ -298,13 +299,14 @@ extern "C" {
 PIO_WORKITEM IoAllocateWorkItem(PDEVICE_OBJECT object) noexcept {
   check_irql(EntryPoint::IoAllocateWorkItem);
   if (object == nullptr) bug_check(BugCode::driver_violation, "IoAllocateWorkItem without a driver or device object");
-  auto* item = static_cast<PIO_WORKITEM>(softndk::try_allocate(sizeof(_IO_WORKITEM)));
+  auto* item = static_cast<PIO_WORKITEM>(
+      pool_allocate({.bytes = sizeof(_IO_WORKITEM), .tag = kWorkItemTag}, __builtin_return_address(0)));
   if (item == nullptr) return nullptr;
   *item = _IO_WORKITEM{};
   ExInitializeWorkItem(&item->item, run_io_work_item, item);
   item->pin = kernel().workers().pin(object);
   if (item->pin != nullptr) return item;
-  softndk::deallocate(item);
+  pool_free(item, kWorkItemTag, __builtin_return_address(0));
   return nullptr;
 }
 
@@ -314,7 +316,7 @@ void IoFreeWorkItem(PIO_WORKITEM item) noexcept {
   if (workers.is_queued(item->item))
     bug_check(BugCode::driver_violation, "IoFreeWorkItem of item %p, which is queued", static_cast<void*>(item));
   workers.unpin(*item->pin);
-  softndk::deallocate(item);
+  pool_free(item, kWorkItemTag, __builtin_return_address(0));
 }
 
 void IoQueueWorkItem(PIO_WORKITEM item, PIO_WORKITEM_ROUTINE routine, WORK_QUEUE_TYPE type, PVOID context) noexcept {

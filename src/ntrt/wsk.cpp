@@ -6,6 +6,7 @@
 #include "ntrt/irql.h"
 #include "ntrt/kernel.h"
 #include "ntrt/ndis.h"
+#include "ntrt/object_tree.h"
 #include "ntrt/wsk_client.h"
 
 namespace softndk::ntrt {
@@ -89,9 +90,11 @@ void log_holdings(const WskClient* wanted, const char* waiting_call) noexcept {
     if (client == nullptr) return;
     copy_holdings(*client, holdings);
   }
-  log(LogLevel::warning, "%s waits: %u captured NPIs, %u opens under way, %zu open NDK adapters", waiting_call,
+  log(LogLevel::error, "%s waits: %u captured NPIs, %u opens under way, %zu open NDK adapters", waiting_call,
       holdings.captures, holdings.opens_in_progress, holdings.instances);
-  print_holdings(holdings, [](const char* line) { log(LogLevel::warning, "  %s", line); });
+  print_holdings(holdings, [](const char* line) { log(LogLevel::error, "  %s", line); });
+  for (std::size_t i = 0; i < holdings.copied; ++i)
+    report_objects(sink_to_log(), {.under = holdings.lines[i].adapter});
 }
 
 void wsk_set_ndk_interposer(const NdkInterposer* interposer) noexcept {

@@ -51,7 +51,7 @@ extern const WSK_PROVIDER_DISPATCH kWskProviderDispatch;
 /// A consumer's call that cannot be served as it stands: an error line with the caller's name.
 void report_wsk_misuse(const char* call, const char* mistake, void* caller) noexcept;
 
-/// One line for each thing that `client` holds, to the log.
+/// What `client` holds, to the log: a wait for it has lasted long.
 void log_holdings(const WskClient* client, const char* waiting_call) noexcept;
 
 }  // namespace softndk::ntrt

@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "ntrt/bug_check.h"
+#include "ntrt/explain_wait.h"
 #include "ntrt/irql.h"
 #include "provider/dispatch.h"
 
@@ -45,8 +46,15 @@ void Adapter::close_and_wait() noexcept {
                     "callback has returned (R-CLS-14); close it from a thread at PASSIVE_LEVEL",
                     ntrt::current_irql());
   }
+  const io::TimeNs since_ns = ntrt::now_ns();
+  closing_since_ns_.store(since_ns, std::memory_order_relaxed);
   release(RefReason::consumer);
-  unreferenced_.wait();
+  unreferenced_.wait_and_explain([&] {
+    ntrt::explain_blocked_call(ndk(),
+                               "WskCloseNdkAdapter has waited for %s: it returns when every object of the adapter is "
+                               "closed and every callback has returned. What is there:",
+                               ntrt::DurationText(ntrt::now_ns() - since_ns).text);
+  });
   lams_.release_all();
   node().remove();
   Owned<Adapter> gone(this);

@@ -138,8 +138,10 @@ void Object::describe_antecedents(ntrt::NodeText& to) const noexcept {
 
 void Object::Node::describe(const TreeNode& node, ntrt::NodeText& to) noexcept {
   const Object& object = static_cast<const Node&>(node).owner;
-  to.add("%s", object.is_closing() ? "closing " : "open");
-  if (object.is_closing()) to.add_since(object.closing_since_ns_.load(std::memory_order_relaxed));
+  const io::TimeNs closing_since_ns = object.closing_since_ns_.load(std::memory_order_relaxed);
+  to.add("%s", closing_since_ns != 0 ? "closing " : "open");
+  if (closing_since_ns != 0) to.add_since(closing_since_ns);
+  to.is_going = object.references_.load() == 0;
   if (object.type_.describe != nullptr) object.type_.describe(object, to);
   constexpr struct {
     RefReason reason;

@@ -11,6 +11,7 @@
 #include "net/local_server.h"
 #include "net/sys.h"
 #include "ntrt/driver.h"
+#include "ntrt/explain_wait.h"
 #include "ntrt/kernel.h"
 #include "ntrt/ndis.h"
 #include "ntrt/registry_text.h"
@@ -205,6 +206,7 @@ int32_t softndk_stop(void) {
   std::lock_guard lock(g_mutex);
   Process& self = process();
   if (self.running == nullptr) return STATUS_INVALID_DEVICE_STATE;
+  ntrt::explain_open_objects("softndk_stop");
   self.running = nullptr;
   g_file_to_remove = nullptr;
   self.publisher = nullptr;
@@ -324,10 +326,10 @@ int32_t softndk_load_driver(softndk_driver_entry entry, const char* name, softnd
   return STATUS_SUCCESS;
 }
 
-void softndk_unload_driver(softndk_driver* driver) {
-  if (driver == nullptr) return;
+size_t softndk_unload_driver(softndk_driver* driver) {
+  if (driver == nullptr) return 0;
   Owned<softndk_driver> freed(driver);
-  ntrt::unload_driver(driver->handle);
+  return ntrt::unload_driver(driver->handle);
 }
 
 int32_t softndk_registry_load(const char* path) {

@@ -27,7 +27,9 @@ expected<Owned<Runtime>, NTSTATUS> Runtime::start(const io::World& world, const 
 }
 
 NTSTATUS Runtime::bring_up(const Configuration& configuration) noexcept {
-  if (auto started = kernel_.start(world_); !started) {
+  ntrt::KernelOptions kernel_options;
+  kernel_options.explain_wait_after_ns = configuration.explain_wait_ns;
+  if (auto started = kernel_.start(world_, kernel_options); !started) {
     return started.error() == ntrt::StartError::already_running ? STATUS_INVALID_DEVICE_STATE
                                                                 : STATUS_INSUFFICIENT_RESOURCES;
   }
@@ -63,7 +65,7 @@ NTSTATUS Runtime::bring_up(const Configuration& configuration) noexcept {
   }
   provider::set_device_source(this);
   provider::set_settings(configuration.provider);
-  auto driver = ntrt::load_driver(provider_driver_entry, "softndk");
+  auto driver = ntrt::load_driver(provider_driver_entry, "softndk", ntrt::DriverKind::provider);
   if (!driver) return driver.error();
   driver_ = *driver;
   for (Adapter& adapter : adapters_)

@@ -152,6 +152,11 @@ constexpr Setting kTable[] = {
      }},
     {"trace", "", "a path", "a timeline of calls, callbacks and requests is written there when the runtime stops",
      [](Configuration& to, std::string_view value) { return copy_text(value, to.trace); }},
+    {"explain_wait_ms", "5000", "0..3600000",
+     "how long a close, a release, an unload or a wait may last before the log says what it waits for; 0: never",
+     [](Configuration& to, std::string_view value) {
+       return parse_time(value, kHourMs, io::kMillisecond, to.explain_wait_ns);
+     }},
     {"log", "error", "error | warning | note | debug", "what is written to stderr",
      [](Configuration& to, std::string_view value) {
        return parse_choice<LogLevel>(value,

@@ -29,6 +29,7 @@ struct Configuration {
   bool publish = true;              ///< to ndkstat
   char publish_directory[64] = "";  ///< empty: under a name that goes with the process
   char congestion[16] = "cubic";    ///< what net.same_host_congestion points to
+  io::TimeNs explain_wait_ns = 5 * io::kSecond;
   InterfaceMap interfaces;
   std::optional<std::uint64_t> simulation_seed;  ///< unset: Linux
   std::uint64_t simulation_steps_max = 0;
