@@ -67,6 +67,7 @@ Package parse_package(const std::string& text, const std::string& prefix) {
   for (const std::string& flag : package.compile_flags)
     if (flag.starts_with("-I")) package.include_directories.emplace_back(flag.substr(2));
   package.surface_table = variables.contains("surface") ? fs::path(variables["surface"]) : fs::path();
+  package.gdb_script = variables.contains("gdb") ? fs::path(variables["gdb"]) : fs::path();
   return package;
 }
 
@@ -82,8 +83,10 @@ Result<Package> find_package() {
     if (below.empty()) return tl::unexpected(test_failure("no softndk.pc beside or below " + prefix.string()));
     package = parse_package(read_text(below), prefix);
     package.surface_table = prefix / "share/softndk/kernel-surface.tsv";
+    package.gdb_script = prefix / "share/softndk/gdb/softndk-gdb.py";
   }
   if (!fs::exists(package.surface_table, error)) package.surface_table.clear();
+  if (!fs::exists(package.gdb_script, error)) package.gdb_script.clear();
   return package;
 }
 

@@ -14,6 +14,7 @@ struct Package {
   std::vector<std::string> link_flags;
   std::vector<std::filesystem::path> include_directories;  ///< those of compile_flags, in order
   std::filesystem::path surface_table;                     ///< kernel-surface.tsv; empty: not there
+  std::filesystem::path gdb_script;                        ///< softndk-gdb.py; empty: not there
 };
 
 Result<Package> find_package();

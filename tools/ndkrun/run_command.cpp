@@ -12,6 +12,7 @@
 #include "tools/common/printer.h"
 #include "tools/ndkrun/crash_note.h"
 #include "tools/ndkrun/host.h"
+#include "tools/ndkrun/package.h"
 
 namespace softndk::tools {
 namespace {
@@ -161,11 +162,15 @@ class Runs {
   std::vector<DriverModule> drivers_;
 };
 
-/// Replaces this process by a debugger on the same run without --gdb.
+/// Replaces this process by a debugger on the same run without --gdb. It knows NDK objects (`info ndk`), if our
+/// extensions are where the package is.
 ExitCode exec_gdb(const std::vector<std::string>& arguments) {
   char self[4096] = {};
   if (readlink("/proc/self/exe", self, sizeof self - 1) < 0) return complain("/proc/self/exe cannot be read");
-  std::vector<std::string> words = {"gdb", "--args", self, "run"};
+  std::vector<std::string> words = {"gdb"};
+  if (const auto package = find_package(); package && !package->gdb_script.empty())
+    words.insert(words.end(), {"-x", package->gdb_script.string()});
+  words.insert(words.end(), {"--args", self, "run"});
   for (const std::string& argument : arguments)
     if (argument != "--gdb") words.push_back(argument);
   std::vector<char*> pointers;
