@@ -37,10 +37,11 @@ NTSTATUS FastMr::initialize(ULONG page_count, bool remote_access, NDK_FN_REQUEST
   if (page_count == 0) return STATUS_INVALID_PARAMETER;
   if (page_count > adapter().miniport().caps().fast_register_pages_max) return STATUS_IMPLEMENTATION_LIMIT;
   State before = state_.load();
+  State during;
   do {
-    if (before == State::initializing) return STATUS_INVALID_DEVICE_REQUEST;
-  } while (!state_.compare_exchange_weak(before, State::initializing));
-  before_ = before;
+    if (before == State::initializing || before == State::reinitializing) return STATUS_INVALID_DEVICE_REQUEST;
+    during = before == State::idle ? State::initializing : State::reinitializing;
+  } while (!state_.compare_exchange_weak(before, during));
   request_.begin(pending_calls::kInitializeFastMr, completion, context);
   const auto initialized = device_->initialize(page_count);
   if (initialized) {
@@ -53,7 +54,8 @@ NTSTATUS FastMr::initialize(ULONG page_count, bool remote_access, NDK_FN_REQUEST
 
 NTSTATUS FastMr::conclude(Object& object, NTSTATUS status) noexcept {
   FastMr& self = static_cast<FastMr&>(object);
-  self.state_.store(NT_SUCCESS(status) ? State::initialized : self.before_);
+  const bool never = self.state_.load() == State::initializing && !NT_SUCCESS(status);
+  self.state_.store(never ? State::idle : State::initialized);
   return status;
 }
 

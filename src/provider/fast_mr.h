@@ -20,7 +20,7 @@ class FastMr final : public AnyMr {
   /// (R-FRMR-11).
   UINT32 token() const noexcept { return is_initialized() ? device_->token() : 0; }
 
-  bool is_initialized() const noexcept { return state_.load() == State::initialized; }
+  bool is_initialized() const noexcept { return state_.load() >= State::initialized; }
   ULONG page_count() const noexcept { return page_count_.load(); }
   bool has_remote_access() const noexcept { return remote_access_.load(); }
   rdma::FastRegion& device() const noexcept { return *device_; }
@@ -33,7 +33,7 @@ class FastMr final : public AnyMr {
   FastMr(Pd& pd, InstanceCount::Ticket ticket) noexcept;  // for create()
 
  private:
-  enum class State : std::uint8_t { idle, initializing, initialized };
+  enum class State : std::uint8_t { idle, initializing, initialized, reinitializing };
   struct Sink final : rdma::FastRegionSink {
     explicit Sink(FastMr& mr) noexcept : self(mr) {}
     void on_region_work_done() noexcept override { self.end_work(); }
@@ -48,7 +48,6 @@ class FastMr final : public AnyMr {
   OwnedInterface<rdma::FastRegion> device_;
   PendingRequest request_{*this, conclude, nullptr, "completion of a fast-register initialization"};
   std::atomic<State> state_{State::idle};
-  State before_ = State::idle;  // of the request under way
   std::atomic<ULONG> page_count_{0};
   std::atomic<bool> remote_access_{false};
 };

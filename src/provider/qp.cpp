@@ -113,7 +113,7 @@ NTSTATUS Qp::post_fast_register(PVOID context, FastMr& region, const rdma::PageA
   if (!region.is_initialized()) return refuse_post(STATUS_INVALID_DEVICE_REQUEST);  // R-FRMR-04
   // R-FRMR-06, R-FRMR-07. Whether the pages are such the device looks at. Any base is good (R-FRMR-08) that leaves room
   // for the region's addresses.
-  if (pages.size() > region.page_count() || first_byte_offset >= PAGE_SIZE || length_bytes == 0 ||
+  if (pages.size() == 0 || pages.size() > region.page_count() || first_byte_offset >= PAGE_SIZE || length_bytes == 0 ||
       length_bytes > pages.size() * PAGE_SIZE - first_byte_offset || base > UINT64_MAX - (length_bytes - 1))
     return refuse_post(STATUS_INVALID_PARAMETER);
   rdma::AccessRights rights;

@@ -47,7 +47,10 @@ CompletionRing::Claim CompletionRing::claim() noexcept {
     if (held >= static_cast<std::int64_t>(depth)) {
       // An exchange here too: full, with this very tail, and nothing is placed behind what is lost.
       if (tail_.compare_exchange_strong(tail, tail | kShut, std::memory_order_acquire)) return {nullptr, kNone, true};
-    } else if (tail_.compare_exchange_weak(tail, tail + kOneTicket, std::memory_order_acquire)) {
+      // Release too: who reads the next tail has seen the head that we have seen, so the queue is not full to him
+      // alone.
+    } else if (tail_.compare_exchange_weak(tail, tail + kOneTicket, std::memory_order_acq_rel,
+                                           std::memory_order_acquire)) {
       return {segment, number, false};
     }
   }

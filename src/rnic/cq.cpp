@@ -183,7 +183,9 @@ void Cq::notify() noexcept {
   const CqNotify kind = fired_.exchange(CqNotify::none);
   // A producer may see an arm that was made after its completion had been polled, and a consumer may arm and then poll:
   // what it was for is not there any more, so the arm stands (R-ARM-23).
-  if (health == CqHealth::good && !satisfied(kind, old_cursor_)) return arm_and_look(kind, old_cursor_);
+  // What is old may lie in cells that our cursor has left, after a resize.
+  const CompletionRing::Cursor from = arm_counts_old_ ? ring_.begin() : old_cursor_;
+  if (health == CqHealth::good && !satisfied(kind, from)) return arm_and_look(kind, from);
   if (health != CqHealth::good && failure_told_.exchange(true)) return;
   mark_old();
   sink_.on_notify(health);
@@ -201,6 +203,12 @@ void Cq::mark_old() noexcept {
   }
   interleave_point();
   entered_.store(entered);
+}
+
+expected<void, rdma::CqError> Cq::resize(std::uint32_t depth) noexcept {
+  const auto resized = ring_.resize(depth);
+  if (resized) processor_.post(notify_task_);  // less company may be room for than one waits for
+  return resized;
 }
 
 void Cq::moderate(const CqModeration& moderation) noexcept {
@@ -224,11 +232,13 @@ bool Cq::is_deferred() noexcept {
   // More cannot come together than the queue holds, which a resize may have made less.
   if (!is_timed) count = std::min(count, depth);
   const bool is_counted = count <= depth;
-  const Number last = is_counted ? due_since_.load() + count - 1 : kNone;
+  Number last = is_counted ? due_since_.load() + count - 1 : kNone;
+  // Nor behind what is here already: without a time it would wait until the queue overflows.
+  if (!is_timed) last = std::min(last, ring_.head() + depth - 1);
   company_.store(last);
   interleave_point();
   // Partner: look_for_arm(). An entry that was taken already is not found; then the head has passed it.
-  CompletionRing::Cursor cursor = old_cursor_;
+  CompletionRing::Cursor cursor = ring_.begin();
   if (is_counted &&
       (latency_ns_ == 0 ? ring_.find(cursor, last) != nullptr || ring_.head() > last : ripe_end_.load() > last))
     return false;

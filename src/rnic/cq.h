@@ -47,7 +47,7 @@ class Cq final : public rdma::CompletionQueue {
   std::size_t poll(std::span<rdma::Completion> results) noexcept override;
   void arm(rdma::CqNotify kind) noexcept override;
   void close() noexcept override;
-  expected<void, rdma::CqError> resize(std::uint32_t depth) noexcept override { return ring_.resize(depth); }
+  expected<void, rdma::CqError> resize(std::uint32_t depth) noexcept override;
   void moderate(const rdma::CqModeration& moderation) noexcept override;
   std::uint32_t depth() const noexcept override { return ring_.depth(); }
 

@@ -21,8 +21,9 @@ Qp::Qp(const QpContext& context, const rdma::QpParameters& parameters, rdma::QpS
       transmitter_(context_, initiator_cq_, pending_reads_, inbound_reads_),
       receiver_(context_, receive_cq_, pending_reads_, inbound_reads_, transmitter_),
       close_task_([](io::Task& task) noexcept { static_cast<CloseTask&>(task).qp->try_to_end(); }),
+      cq_failed_task_([](io::Task& task) noexcept { static_cast<CloseTask&>(task).qp->flush(); }),
       close_timer_([](io::Task& task) noexcept { static_cast<CloseTimer&>(task).qp->try_to_end(); }) {
-  close_task_.qp = close_timer_.qp = receive_member_.qp = initiator_member_.qp = this;
+  close_task_.qp = cq_failed_task_.qp = close_timer_.qp = receive_member_.qp = initiator_member_.qp = this;
   transmitter_.set_cancel_reads([](void* receiver) noexcept { static_cast<Receiver*>(receiver)->cancel_reads(); },
                                 &receiver_);
   receive_cq_.add_member(receive_member_);
@@ -30,6 +31,11 @@ Qp::Qp(const QpContext& context, const rdma::QpParameters& parameters, rdma::QpS
 }
 
 Qp::~Qp() {
+  leave_cqs();
+}
+
+void Qp::leave_cqs() noexcept {
+  if (std::exchange(left_cqs_, true)) return;
   receive_cq_.remove_member(receive_member_);
   initiator_cq_.remove_member(initiator_member_);
 }
@@ -102,7 +108,8 @@ void Qp::set_connected(bool connected) noexcept {
 void Qp::on_cq_failed() noexcept {
   cq_failed_.store(true);
   connected_.store(false);
-  flush();
+  // Not here: what a flush lets go of may complete a request of the consumer's, who may create a queue pair in it.
+  context_.processor.post(cq_failed_task_);
   MutexLock lock(mutex_);
   if (link_ != nullptr) link_->raise(kTxLocalError);
 }
@@ -118,8 +125,9 @@ void Qp::close() noexcept {
 }
 
 void Qp::try_to_end() noexcept {
+  leave_cqs();  // so that nobody posts the task which is looked at next
   // An owner elsewhere is about to let go: it has nothing to wait for. Until then we come round again.
-  if (!transmitter_.is_idle() || !receiver_.is_idle()) {
+  if (cq_failed_task_.is_queued() || !transmitter_.is_idle() || !receiver_.is_idle()) {
     context_.processor.post(close_task_);
     return;
   }

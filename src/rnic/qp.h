@@ -68,7 +68,9 @@ class Qp final : public rdma::QueuePair {
     using Timer::Timer;
     Qp* qp = nullptr;
   };
+  /// Under the queue's lock: leaves word only.
   void on_cq_failed() noexcept SOFTNDK_EXCLUDES(mutex_);
+  void leave_cqs() noexcept;
   void try_to_end() noexcept;
 
   const QpContext context_;
@@ -84,7 +86,9 @@ class Qp final : public rdma::QueuePair {
   Member receive_member_;
   Member initiator_member_;
   CloseTask close_task_;
+  CloseTask cq_failed_task_;
   CloseTimer close_timer_;
+  bool left_cqs_ = false;
   std::optional<Completions> last_completions_;  // at the end
   Mutex mutex_;
   Link* link_ SOFTNDK_GUARDED_BY(mutex_) = nullptr;

@@ -66,7 +66,10 @@ class Receiver final : public iwarp::RxTarget, private RevokeWaiter {
   /// On the connection's processor thread, after the event that announces it.
   const PeerReport& report() const { return report_; }
   /// Nothing of it runs or is about to run.
-  bool is_idle() const { return !ownership_.is_owned() && !owner_task_.is_queued() && !park_timer_.is_queued(); }
+  bool is_idle() const {
+    // First: on_revoked() leaves the task before it says that it is gone.
+    return wakers_.load() == 0 && !ownership_.is_owned() && !owner_task_.is_queued() && !park_timer_.is_queued();
+  }
 
   // iwarp::RxTarget, by the owner.
   Verdict begin_segment(const iwarp::Segment& segment, iwarp::TerminateCode& why) noexcept override;

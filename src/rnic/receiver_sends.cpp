@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/interleave.h"
 #include "base/log.h"
 #include "rnic/receiver.h"
 
@@ -119,7 +120,9 @@ iwarp::RxTarget::Verdict Receiver::deliver_send(const Segment& segment, std::uin
 
 void Receiver::on_revoked() noexcept {
   drained_.store(true);
+  interleave_point();
   context_.processor.post(owner_task_);
+  interleave_point();
   wakers_.fetch_sub(1);  // the queue pair may be gone from here on: is_idle()
 }
 

@@ -229,7 +229,8 @@ bool Transmitter::fits(std::uint32_t stream_bytes, const iwarp::TxRoom& room) co
 
 template <class Map>
 bool Transmitter::append_cut(const iwarp::TxMessage& message, std::uint32_t& offset, Map&& map) noexcept {
-  const std::uint32_t mulpdu = aligned_ ? iwarp::mulpdu(segment_bytes_, markers_) : iwarp::kUlpduBytesMax;
+  std::uint32_t mulpdu = aligned_ ? iwarp::mulpdu(segment_bytes_, markers_) : iwarp::kUlpduBytesMax;
+  if (markers_) mulpdu = std::min(mulpdu, kMarkedUlpduBytesMax);
   const TxFramer::Cut plan = TxFramer::plan(message, offset, mulpdu);
   // 32 sges of pages that are nowhere neighbours: each may touch two more pages than its octets fill, and an FPDU holds
   // 16 pages' worth; 80 at the most.

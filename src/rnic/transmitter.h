@@ -105,6 +105,10 @@ class Transmitter final : private RevokeWaiter {
   /// small payload.
   static constexpr std::size_t kBatchSpans = 160;
   static constexpr std::size_t kArenaBytes = 8192;
+  /// A marker is a span, and cuts one of the payload in two. So an FPDU with markers has to stay small for a batch to
+  /// hold it: 4 pages and, of 32 sges, two more each; header, trailer, pad.
+  static constexpr std::uint32_t kMarkedUlpduBytesMax = 16 * 1024;
+  static_assert(4 + 2 * 32 + 2 * (kMarkedUlpduBytesMax / iwarp::kMarkerInterval + 2) + 3 <= kBatchSpans);
   static constexpr std::size_t kBatchBytes = 256 * 1024;
   /// Payload up to this is copied into the arena: one span for a whole small FPDU is cheaper than three.
   static constexpr std::uint32_t kCopyBytesMax = 256;

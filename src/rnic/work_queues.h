@@ -80,7 +80,8 @@ class SendQueue {
   CallerRole poster;  ///< NDKPI serialises posts on one queue (R-WR-03, R-WR-04)
 
   [[nodiscard]] bool reserve_memory(const rdma::QpParameters& parameters, const rdma::DeviceCaps& caps) noexcept;
-  /// Checks and copies `work`; it is visible to the owner afterwards. Takes no lock, allocates nothing.
+  /// Checks and copies `work`; it is visible to the owner afterwards. Takes no lock and allocates nothing,
+  /// but for a fast-register, whose region keeps its page lists under a lock and takes memory for a third one.
   expected<void, rdma::PostError> push(const rdma::SendWork& work) noexcept SOFTNDK_REQUIRES(poster);
 
   RecordRing& ring() { return ring_; }

@@ -117,7 +117,8 @@ void FastRegion::give_back(PageList* list) noexcept {
 void FastRegion::keep(PageList* list) noexcept {
   {
     MutexLock lock(mutex_);
-    if (spare_count_ < kSparesMax) {
+    // One from before another initialization may be too small.
+    if (spare_count_ < kSparesMax && list->room >= pages_max_) {
       list->next = spares_;
       spares_ = std::exchange(list, nullptr);
       ++spare_count_;

@@ -1,5 +1,7 @@
 #include "rnic/tpt/revocable.h"
 
+#include "base/interleave.h"
+
 namespace softndk::rnic {
 
 Revocable::Revocable(TokenTable& table, TokenSlot& slot) noexcept : table_(table), slot_(&slot) {
@@ -75,6 +77,7 @@ void Revocable::end() noexcept {
     state_ = State::idle;  // only now: who finds it idle may let it go
     waiter = std::exchange(waiter_, nullptr);
   }
+  interleave_point();
   if (waiter != nullptr) waiter->on_revoked();
   drop();
 }

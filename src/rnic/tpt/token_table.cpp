@@ -221,6 +221,7 @@ std::size_t map_region(const TokenSlot& slot, std::uint64_t address, std::size_t
   std::uint64_t offset = address - slot.base_address + slot.first_octet;
   const RegionExtent* end = slot.extents + slot.extent_count;
   const RegionExtent* extent = find_extent(slot, offset);
+  SOFTNDK_CHECK(extent != nullptr);  // the access was checked against the region's bounds
   std::size_t left = length_bytes;
   std::size_t count = 0;
   while (left != 0 && count < spans.size() && extent != end) {
