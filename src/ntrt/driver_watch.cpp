@@ -37,18 +37,18 @@ UnloadWatch::UnloadWatch(const char* driver, const void* code) noexcept : driver
   Kernel* running = kernel_if_running();
   if (running == nullptr || running->options().explain_wait_after_ns == 0) return;
   since_ns_ = now_ns();
-  // Later than a blocking call explains itself, which may be all there is to say.
-  next_ns_ = running->options().explain_wait_after_ns * 3 / 2;
+  has_bell_ = true;
   rings_to_come_.store(1);
-  bell_.arm_after(next_ns_);
+  // Later than a blocking call explains itself, which may be all there is to say.
+  bell_.arm_after(running->options().explain_wait_after_ns * 3 / 2);
 }
 
 UnloadWatch::~UnloadWatch() noexcept {
-  if (next_ns_ == 0) return;
+  if (!has_bell_) return;
   over_.store(true);
   bool cancelled = false;
   relax_until([&] {
-    cancelled = cancelled || bell_.cancel();  // a run may have armed it once more just now, and not have ended
+    cancelled = cancelled || bell_.cancel();
     return rings_to_come_.load() == (cancelled ? 1u : 0u);
   });
 }
@@ -62,10 +62,7 @@ void UnloadWatch::explain() noexcept {
   report_pending_requests(pending.sink());
   HeadedLines open{"has open:", driver_};
   report_objects(open.sink(), {.created_by = code_});
-  next_ns_ *= 2;
-  rings_to_come_.fetch_add(1);
-  bell_.arm_at(since_ns_ + next_ns_);
-}
+}  // not again: what repeats for ever keeps a simulation from seeing that nothing can happen any more
 
 std::size_t report_driver_leaks(const char* driver, const void* code) noexcept {
   HeadedLines left{"was unloaded and left behind:", driver};

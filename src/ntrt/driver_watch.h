@@ -7,8 +7,8 @@
 namespace softndk::ntrt {
 
 /// While it lives, a DriverUnload that lasts one and a half of the kernel's explain_wait_after_ns is explained in the
-/// log, as an error, and again each time that it has lasted twice as long: which threads of drivers wait for what, who
-/// set it last, which requests pend, and what the driver has open. Without a running kernel it does nothing.
+/// log, as an error, once: which threads of drivers wait for what, who set it last, which requests pend, and what the
+/// driver has open. Without a running kernel it does nothing.
 class UnloadWatch {
  public:
   /// `code`: an address in the driver. PASSIVE_LEVEL, as is the end.
@@ -25,7 +25,7 @@ class UnloadWatch {
   const char* driver_;
   const void* code_;
   io::TimeNs since_ns_ = 0;
-  io::TimeNs next_ns_ = 0;  ///< how long it has lasted when the bell rings; 0: no bell
+  bool has_bell_ = false;
   std::atomic<bool> over_{false};
   std::atomic<unsigned> rings_to_come_{0};
   Bell bell_{*this};

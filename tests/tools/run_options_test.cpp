@@ -25,6 +25,7 @@ TEST(RunOptions, SeedGoesWhereASeedIsMissing) {
   options.interfaces = {"7=10.0.0.1", "8=10.0.0.2"};
   options.settings = {"crc=off"};
   EXPECT_EQ(settings_for(options, 5).value(), (Settings{{"latency_us", "30"},
+                                                        {"object_stacks", "on"},
                                                         {"policy", "mixed(5)"},
                                                         {"order", "permuted(9)"},
                                                         {"interfaces", "7=10.0.0.1,8=10.0.0.2"},

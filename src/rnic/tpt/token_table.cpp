@@ -90,7 +90,7 @@ TokenSlot* TokenTable::acquire_slot() noexcept {
   if (chunks_ == nullptr) return nullptr;
   // Rows wait in the queue while fresh ones are to be had cheaply: a token that has just died stays dead for long.
   constexpr std::uint32_t kKeepFree = 256;
-  if (free_head_ != nullptr && (used_ >= kKeepFree)) {
+  if (free_head_ != nullptr && made_ >= kKeepFree) {
     TokenSlot* slot = free_head_;
     free_head_ = slot->next_free;
     if (free_head_ == nullptr) free_tail_ = nullptr;
@@ -111,6 +111,7 @@ TokenSlot* TokenTable::acquire_slot() noexcept {
     // A NIC may treat wire index 0 as "all memory", and logical addresses must not look like virtual ones: no small
     // ones.
     if (scatter(index) >> 16 == 0) continue;
+    ++made_;
     TokenSlot* slot = slot_at(index);
     slot->index = index;
     slot->key = static_cast<std::uint8_t>(index * 37 + offset_);

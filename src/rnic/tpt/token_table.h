@@ -170,7 +170,8 @@ class TokenTable {
   std::uint32_t offset_;
   std::atomic<TokenSlot*>* chunks_ = nullptr;
   Mutex mutex_;
-  std::uint32_t used_ SOFTNDK_GUARDED_BY(mutex_) = 0;  // rows ever handed out
+  std::uint32_t used_ SOFTNDK_GUARDED_BY(mutex_) = 0;  // indexes ever used
+  std::uint32_t made_ SOFTNDK_GUARDED_BY(mutex_) = 0;  // rows ever handed out
   TokenSlot* free_head_ SOFTNDK_GUARDED_BY(mutex_) = nullptr;
   TokenSlot* free_tail_ SOFTNDK_GUARDED_BY(mutex_) = nullptr;
 };
