@@ -265,12 +265,12 @@ TEST(R_MOD_14, AnErrorIsToldAtOnceAlsoToAnArmForErrors) {
 }
 
 TEST(R_MOD_15, ACloseDropsWhatWaits) {
-  for (const auto& [interval, count] : {std::pair{ULONG{2'000}, MAXULONG}, std::pair{MAXULONG, ULONG{9}}}) {
+  for (const auto& moderation : {std::pair{ULONG{2'000}, MAXULONG}, std::pair{MAXULONG, ULONG{9}}}) {
     in_simulation(24, [&](Stage& stage) {
       Channel link(stage);
       ASSERT_TRUE(link.established);
       Queue& queue = link.passive.queue;
-      ASSERT_EQ(queue.moderate(interval, count), STATUS_SUCCESS);
+      ASSERT_EQ(queue.moderate(moderation.first, moderation.second), STATUS_SUCCESS);
       queue.arm();
       link.arrive(2);
       link.pair.passive.close();
