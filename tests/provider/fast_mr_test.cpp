@@ -64,6 +64,27 @@ TEST(R_MR_14, AFastRegionsTokenIsThereWhenItsInitializationWasReported) {
   }
 }
 
+TEST(R_FRMR_12, TheTokenStaysWhileAnotherInitializationPends) {
+  simulate([] {
+    Rig rig(policy(CompletionMode::later));
+    Fast fast(rig);
+    ASSERT_EQ(fast.initialize(4), STATUS_SUCCESS);
+    const UINT32 token = fast.token();
+    ASSERT_NE(token, 0u);
+    for (const bool fails : {false, true}) {
+      if (fails) fast.device.initialize_error = rdma::MemoryError::no_resources;
+      Seen again;
+      ASSERT_EQ(fast.mr->Dispatch->NdkInitializeFastRegisterMr(fast.mr, 8, TRUE, Seen::completed, &again),
+                STATUS_PENDING);
+      EXPECT_EQ(again.calls, 0) << "this test is about what pends";
+      EXPECT_EQ(fast.token(), token);
+      again.wait();
+      EXPECT_EQ(again.status, fails ? STATUS_INSUFFICIENT_RESOURCES : STATUS_SUCCESS);
+      EXPECT_EQ(fast.token(), token);
+    }
+  });
+}
+
 TEST(R_FRMR_01, TooManyPagesAreAnImplementationLimitInline) {
   simulate([] {
     Rig rig(policy(CompletionMode::later));

@@ -70,5 +70,95 @@ TEST(R_ARM_23, ANotificationNeverFindsThatItsCompletionsWereTakenByTheLast) {
       40);
 }
 
+/// Takes nothing, and counts.
+class Told final : public rdma::CqSink {
+ public:
+  explicit Told(io::World& world) : bell(world), executor_(world.executor) {}
+  ~Told() { visits_.wait(executor_); }
+  void on_notify(rdma::CqHealth health) noexcept override {
+    const Visits::Visit visit(visits_);
+    EXPECT_EQ(health, rdma::CqHealth::good);
+    ++count;
+    bell.ring();
+  }
+  void on_cq_closed() noexcept override {
+    const Visits::Visit visit(visits_);
+    closed = true;
+    bell.ring();
+  }
+  bool wait(int times) {
+    return bell.wait([&] { return count.load() == times; });
+  }
+  Bell bell;
+  std::atomic<int> count{0};
+  std::atomic<bool> closed{false};
+
+ private:
+  io::Executor& executor_;
+  Visits visits_;
+};
+
+/// A queue that nobody polls.
+struct Unpolled {
+  Unpolled(io::World& world, std::uint32_t depth, const Settings& with = {})
+      : settings(with), told(world), cq(Cq::create({depth, 0}, told, world.executor.processor(0), context(world))) {}
+  ~Unpolled() {
+    cq->close();
+    EXPECT_TRUE(told.bell.wait([&] { return told.closed.load(); }));
+  }
+  CqContext context(io::World& world) { return {counters, world.clock, settings}; }
+  void place(int count) {
+    for (int i = 0; i < count; ++i)
+      cq->place(Completion{});
+  }
+  rdma::DeviceCounters counters;
+  Settings settings;
+  Told told;
+  OwnedInterface<Cq> cq;
+};
+
+TEST(R_ARM_08, WhatIsOldSatisfiesAnArmAfterAResizeToo) {
+  // Found by reading: the notification looked for what is old from a place behind it.
+  in_every_world([](io::World& world) {
+    Settings settings;
+    settings.arm_counts_old = true;
+    Unpolled it(world, 4, settings);
+    it.place(4);
+    it.cq->arm(rdma::CqNotify::any);
+    ASSERT_TRUE(it.told.wait(1));
+    ASSERT_TRUE(it.cq->resize(8));
+    it.place(1);
+    it.cq->arm(rdma::CqNotify::any);
+    ASSERT_TRUE(it.told.wait(2));
+    it.cq->arm(rdma::CqNotify::any);
+    EXPECT_TRUE(it.told.wait(3)) << "five are there, all of them old";
+  });
+}
+
+TEST(R_MOD_05, AResizeThatLeavesRoomForLessCompanyIsHeardOfByWhatWaits) {
+  in_every_world([](io::World& world) {
+    Unpolled it(world, 64);
+    it.cq->moderate({rdma::CqModeration::kUnbounded, 50});
+    it.place(10);
+    it.cq->arm(rdma::CqNotify::any);
+    ASSERT_TRUE(it.cq->resize(16));
+    it.place(6);
+    EXPECT_TRUE(it.told.wait(1)) << "the queue is full";
+  });
+}
+
+TEST(R_MOD_05, WhatIsOldTakesThePlaceOfCompany) {
+  in_every_world([](io::World& world) {
+    Unpolled it(world, 16);
+    it.place(10);
+    it.cq->arm(rdma::CqNotify::any);
+    ASSERT_TRUE(it.told.wait(1));
+    it.cq->moderate({rdma::CqModeration::kUnbounded, 16});
+    it.cq->arm(rdma::CqNotify::any);
+    it.place(6);
+    EXPECT_TRUE(it.told.wait(2)) << "the queue is full";
+  });
+}
+
 }  // namespace
 }  // namespace softndk::rnic::test

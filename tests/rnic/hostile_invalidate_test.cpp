@@ -1,82 +1,14 @@
 // Peers that send with Invalidate what they should not, or at the worst of times (spec/iwarp.md 4.5, spec/ndkpi.md
 // 3.14). The victim lends a window.
 #include "base/interleave.h"
-#include "raw_peer.h"
+#include "lent_window.h"
 
 namespace softndk::rnic::test {
 namespace {
 
-using rdma::Operation;
 namespace code = iwarp::terminate_code;
 
 constexpr std::uint64_t kBase = 0x100000;
-
-/// A window of the victim's and its verbs; bound by work of the victim's queue pair.
-class Lent final : public rdma::WindowSink {
- public:
-  Lent(io::World& world, Peer& victim) : Lent(world, victim, *victim.pd) {}
-  Lent(io::World& world, Peer& victim, rdma::ProtectionDomain& pd) : bell(world), executor_(world.executor) {
-    victim_ = &victim;
-    window = std::move(*pd.create_window(*this));
-  }
-  ~Lent() {
-    close();
-    visits_.wait(executor_);
-  }
-  void close() {
-    if (window == nullptr) return;
-    window->close();
-    EXPECT_TRUE(bell.wait([this] { return closed.load(); }));
-    window = nullptr;
-  }
-  void post(Operation operation, const Buffer* buffer, std::size_t bytes, rdma::WorkFlags flags = {}) {
-    rdma::WindowWork about;
-    about.window = window.get();
-    if (buffer != nullptr) {
-      about.region = buffer->region.get();
-      about.address = buffer->address();
-      about.length_bytes = bytes;
-      about.rights = kAllRights;
-    }
-    rdma::SendWork work;
-    work.operation = operation;
-    work.flags = flags;
-    work.window = &about;
-    ASSERT_TRUE(victim_->qp->post_send(work));
-  }
-  rdma::Token bind(const Buffer& buffer, std::size_t bytes) {
-    post(Operation::bind, &buffer, bytes);
-    EXPECT_EQ(victim_->wait_status(), WorkStatus::success);
-    return window->remote_token();
-  }
-  bool is_bound() const { return bindings.load() != 0; }
-
-  void on_window_work_done(void*, bool bound) noexcept override {
-    const Visits::Visit visit(visits_);
-    if (bound) ++bindings;
-    bell.ring();
-  }
-  void on_unbound(void*) noexcept override {
-    const Visits::Visit visit(visits_);
-    --bindings;
-    bell.ring();
-  }
-  void on_window_closed() noexcept override {
-    const Visits::Visit visit(visits_);
-    closed = true;
-    bell.ring();
-  }
-
-  Bell bell;
-  OwnedInterface<rdma::MemoryWindow> window;
-  std::atomic<int> bindings{0};
-  std::atomic<bool> closed{false};
-
- private:
-  io::Executor& executor_;
-  Visits visits_;
-  Peer* victim_ = nullptr;
-};
 
 /// The raw peer holds the token of a window over a region of the victim's.
 struct Loan {

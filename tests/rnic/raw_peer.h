@@ -240,8 +240,8 @@ inline Settings patient() {
 
 /// One device of ours, listening, with one passive peer ready to accept, and a raw peer.
 struct Scene {
-  explicit Scene(io::World& in, const Settings& settings = patient())
-      : world(in), device(make_device(in, settings)), host(in, *device), victim(in, *device), raw(in) {
+  explicit Scene(io::World& in, const Settings& settings = patient(), const PeerOptions& options = {})
+      : world(in), device(make_device(in, settings)), host(in, *device), victim(in, *device, options), raw(in) {
     at = host.listen();
     host.expect(victim);
   }

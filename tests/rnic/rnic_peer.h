@@ -24,13 +24,15 @@ inline Address loopback(std::uint16_t port = 0) {
   return address.with_port(port);
 }
 
-inline OwnedInterface<Device> make_device(io::World& world, const Settings& settings = {}, unsigned first = 0) {
+inline OwnedInterface<Device> make_device(io::World& world, const Settings& settings = {}, unsigned first = 0,
+                                          unsigned processors = 1) {
   DeviceOptions options;
   Address own[2] = {loopback()};
   parse_address("::1", own[1]);
   options.addresses = own;
   options.settings = settings;
   options.first_processor = first;
+  options.processors = processors;
   return Device::create(world, options);
 }
 
@@ -106,21 +108,25 @@ class Visits {
 struct PeerOptions {
   std::uint32_t depth = 64;
   std::uint32_t cq_depth = 256;
+  std::uint32_t sge_max = 16;
+  std::uint64_t affinity_mask = 0;
+  rdma::ProtectionDomain* domain = nullptr;  ///< another peer's, to share
 };
 
 class Peer final : public rdma::ConnectionSink, public rdma::QpSink, public rdma::CqSink {
  public:
   Peer(io::World& world, Device& device, const PeerOptions& options = {})
       : bell(world), executor_(world.executor), device_(device) {
-    pd = std::move(*device.create_pd());
-    cq = std::move(*device.create_cq({options.cq_depth, 0}, *this));
+    if (options.domain == nullptr) pd = std::move(*device.create_pd());
+    rdma::ProtectionDomain& domain = options.domain != nullptr ? *options.domain : *pd;
+    cq = std::move(*device.create_cq({options.cq_depth, options.affinity_mask}, *this));
     rdma::QpParameters parameters;
     parameters.receive_cq = parameters.initiator_cq = cq.get();
     parameters.context = this;
     parameters.receive_depth = parameters.initiator_depth = options.depth;
-    parameters.receive_sge_max = parameters.initiator_sge_max = 16;
+    parameters.receive_sge_max = parameters.initiator_sge_max = options.sge_max;
     parameters.inline_bytes_max = 256;
-    qp = std::move(*device.create_qp(*pd, parameters, *this));
+    qp = std::move(*device.create_qp(domain, parameters, *this));
   }
   ~Peer() {
     close_all();

@@ -7,6 +7,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/interleave.h"
 #include "rnic/tpt/fast_region.h"
 #include "rnic/tpt/mapping.h"
 #include "rnic/tpt/region.h"
@@ -167,6 +168,52 @@ TEST(R_SINV_03, OnlyWhatIsLiveAndThePeersCanBeHeldForIt) {
   held->drop();
   EXPECT_EQ(sink.closed, 1);
   EXPECT_TRUE(mapping->release());
+}
+
+/// Initializes a region again at the n-th point at which another thread may come between.
+struct Initializer {
+  FastRegion& region;
+  std::uint32_t pages;
+  int left;
+  bool done = false;
+  static void hook(void* context, bool) noexcept {
+    auto* self = static_cast<Initializer*>(context);
+    if (self->left-- == 1) self->done = self->region.initialize(self->pages).has_value();
+  }
+};
+
+TEST(R_FRMR_03, NoListFromBeforeAnotherInitializationIsTooShortForWhatIsPostedThen) {
+  bool came_between = false;
+  for (int nth = 1; nth <= 6; ++nth) {
+    SCOPED_TRACE(nth);
+    CountingRng rng(8);
+    TokenTable table(rng);
+    const TokenDomain domain{table.token_of(*table.acquire_slot())};
+    NoSink sink;
+    auto region = FastRegion::create(table, domain, sink);
+    ASSERT_TRUE(region->initialize(1));
+    Mapping* mapping = map(table, 0, sizeof memory);
+    std::uint64_t pages[8];
+    for (std::size_t i = 0; i < 8; ++i)
+      pages[i] = mapping->address() + (15 - 2 * i) * 4096;
+    rdma::FastRegionWork work{.region = region.get(), .pages = {pages, 1}, .address = 0x1000, .length_bytes = 64};
+    PageList* flushed = *region->take_list(work);
+    Initializer initializer{*region, 8, nth};
+    set_interleave_hook(&Initializer::hook, &initializer);
+    region->give_back(flushed);
+    set_interleave_hook(nullptr, nullptr);
+    came_between |= initializer.done;
+    if (!initializer.done) {
+      ASSERT_TRUE(region->initialize(8));
+    }
+    work.pages = {pages, 8};
+    const auto list = region->take_list(work);
+    EXPECT_TRUE(list) << static_cast<int>(list.error());
+    if (list) region->give_back(*list);
+    region->close();
+    EXPECT_TRUE(mapping->release());
+  }
+  EXPECT_TRUE(came_between);
 }
 
 TEST(R_INV_04, ARegionIsIdleOnlyWhenNobodyIsInside) {

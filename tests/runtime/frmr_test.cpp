@@ -228,7 +228,8 @@ TEST(R_FRMR_07, CountsOffsetsAndPagesThatCannotBe) {
     EXPECT_EQ(enlist(pages, 5, 0, 64), STATUS_INVALID_PARAMETER) << "more than it was initialized for";
     EXPECT_EQ(enlist(pages, 4, PAGE_SIZE, 64), STATUS_INVALID_PARAMETER);
     EXPECT_EQ(enlist(pages, 4, 0, 0), STATUS_INVALID_PARAMETER);
-    EXPECT_EQ(enlist(pages, 0, 0, 1), STATUS_INVALID_PARAMETER);
+    for (const ULONG fbo : {0u, 1u, 4095u})  // with an offset the bound on the length once wrapped around
+      EXPECT_EQ(enlist(pages, 0, fbo, 1), STATUS_INVALID_PARAMETER) << fbo;
     EXPECT_EQ(enlist(nullptr, 1, 0, 1), STATUS_INVALID_PARAMETER);
     NDK_LOGICAL_ADDRESS odd[2] = {pages[0], pages[1]};
     odd[1].QuadPart += 8;
