@@ -123,7 +123,8 @@ void Transmitter::take_attachment() noexcept {
   rtr_due_ = attachment_.rtr;
   read_limit_ = attachment_.outbound_read_limit;
   segment_bytes_ = static_cast<std::uint32_t>(stream_->segment_bytes());
-  gate_open_ = blocked_ = spoken_ = false;
+  gate_open_ = spoken_ = false;
+  blocked_ = false;
 }
 
 // ---- writing

@@ -86,8 +86,13 @@ class Transmitter final : private RevokeWaiter {
 
   SendQueue& queue() { return queue_; }
   const SendQueue& queue() const { return queue_; }
+  /// What is to be sent waits until the peer takes what was sent before.
+  bool waits_for_peer() const { return blocked_.load(); }
   /// Nothing of it runs or is about to run.
-  bool is_idle() const { return !ownership_.is_owned() && !owner_task_.is_queued() && wakers_.load() == 0; }
+  bool is_idle() const {
+    // First: on_revoked() leaves its word before it says that it is gone.
+    return wakers_.load() == 0 && !ownership_.is_owned() && !owner_task_.is_queued();
+  }
 
  private:
   enum Command : std::uint32_t {
@@ -226,8 +231,8 @@ class Transmitter final : private RevokeWaiter {
   bool aligned_ SOFTNDK_GUARDED_BY(ownership_) = true;
   bool markers_ SOFTNDK_GUARDED_BY(ownership_) = false;
   bool gate_open_ SOFTNDK_GUARDED_BY(ownership_) = false;
-  bool spoken_ SOFTNDK_GUARDED_BY(ownership_) = false;   // an FPDU of ours has gone out
-  bool blocked_ SOFTNDK_GUARDED_BY(ownership_) = false;  // TCP is full; a write event is armed
+  bool spoken_ SOFTNDK_GUARDED_BY(ownership_) = false;  // an FPDU of ours has gone out
+  std::atomic<bool> blocked_{false};  ///< TCP is full; a write event is armed. The owner's, who lets others look
   bool flushed_ SOFTNDK_GUARDED_BY(ownership_) = false;
   bool stopped_ SOFTNDK_GUARDED_BY(ownership_) = false;
   bool dead_ SOFTNDK_GUARDED_BY(ownership_) = false;

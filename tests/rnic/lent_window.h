@@ -1,4 +1,6 @@
 #pragma once
+#include <functional>
+
 #include "raw_peer.h"
 
 namespace softndk::rnic::test {
@@ -48,6 +50,8 @@ class Lent final : public rdma::WindowSink {
   void on_window_work_done(void*, bool bound) noexcept override {
     const Visits::Visit visit(visits_);
     if (bound) ++bindings;
+    if (in_work_done) in_work_done();
+    ++done;
     bell.ring();
   }
   void on_unbound(void*) noexcept override {
@@ -63,7 +67,8 @@ class Lent final : public rdma::WindowSink {
 
   Bell bell;
   OwnedInterface<rdma::MemoryWindow> window;
-  std::atomic<int> bindings{0};
+  std::function<void()> in_work_done;
+  std::atomic<int> bindings{0}, done{0};
   std::atomic<bool> closed{false};
 
  private:
