@@ -101,7 +101,10 @@ class Told final : public rdma::CqSink {
 /// A queue that nobody polls.
 struct Unpolled {
   Unpolled(io::World& world, std::uint32_t depth, const Settings& with = {})
-      : settings(with), told(world), cq(Cq::create({depth, 0}, told, world.executor.processor(0), context(world))) {}
+      : processor(world.executor.processor(0)),
+        settings(with),
+        told(world),
+        cq(Cq::create({depth, 0}, told, processor, context(world))) {}
   ~Unpolled() {
     cq->close();
     EXPECT_TRUE(told.bell.wait([&] { return told.closed.load(); }));
@@ -111,6 +114,21 @@ struct Unpolled {
     for (int i = 0; i < count; ++i)
       cq->place(Completion{});
   }
+  /// What was posted to the processor before has run.
+  void settle() {
+    struct Marker : io::Task {
+      explicit Marker(Unpolled& it) : Task([](Task& self) noexcept { static_cast<Marker&>(self).pass(); }), it(it) {}
+      void pass() noexcept {
+        passed = true;
+        it.told.bell.ring();
+      }
+      Unpolled& it;
+      std::atomic<bool> passed{false};
+    } marker(*this);
+    processor.post(marker);
+    EXPECT_TRUE(told.bell.wait([&] { return marker.passed.load(); }));
+  }
+  io::Processor& processor;
   rdma::DeviceCounters counters;
   Settings settings;
   Told told;
@@ -141,6 +159,8 @@ TEST(R_MOD_05, AResizeThatLeavesRoomForLessCompanyIsHeardOfByWhatWaits) {
     it.cq->moderate({rdma::CqModeration::kUnbounded, 50});
     it.place(10);
     it.cq->arm(rdma::CqNotify::any);
+    it.settle();
+    EXPECT_EQ(it.told.count.load(), 0) << "it waits for the fiftieth";
     ASSERT_TRUE(it.cq->resize(16));
     it.place(6);
     EXPECT_TRUE(it.told.wait(1)) << "the queue is full";

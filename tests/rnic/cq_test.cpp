@@ -1,6 +1,6 @@
 // A completion queue fed by several threads at once, as by queue pairs that share it.
 #include "rnic/cq.h"
-#include "raw_peer.h"
+#include "lent_window.h"
 
 namespace softndk::rnic::test {
 namespace {
@@ -147,6 +147,45 @@ TEST(R_ARM_17, AFatalErrorKillsTheQueueAndItsQueuePairsAndIsToldOnce) {
     EXPECT_EQ(alone.reader.told.load(), 1);
     for (Bystander& qp : qps)
       alone.cq->remove_member(qp);
+  });
+}
+
+TEST(R_ARM_17, WhatADeadQueueLetsGoOfMayCreateAQueuePairOnIt) {
+  // Found by reading: a request that is cancelled may have been the last that a close waits for, whose completion is
+  // the consumer's. It ran under the lock of the queue's list of queue pairs, and the new one waited for that.
+  sim::for_each_seed(20, [](std::uint64_t seed) {
+    sim::World simulated(seed);
+    const sim::Result result = simulated.run([&] {
+      io::World world = simulated.view();
+      Scene scene(world);
+      ASSERT_TRUE(scene.establish_raw());
+      Buffer land(*scene.victim.pd, 4096, kAllRights);
+      Lent lent(world, scene.victim);
+      struct Closed final : rdma::QpSink {
+        explicit Closed(io::World& world) : bell(world) {}
+        void on_qp_closed() noexcept override {
+          closed = true;
+          bell.ring();
+        }
+        Bell bell;
+        std::atomic<bool> closed{false};
+      } sink(world);
+      OwnedInterface<rdma::QueuePair> made;
+      lent.in_work_done = [&] {
+        rdma::QpParameters parameters;
+        parameters.receive_cq = parameters.initiator_cq = scene.victim.cq.get();
+        parameters.receive_depth = parameters.initiator_depth = 4;
+        auto qp = scene.device->create_qp(*scene.victim.pd, parameters, sink);
+        if (qp) made = std::move(*qp);
+      };
+      lent.post(Operation::bind, &land, 4096, {.defer = true});
+      static_cast<Cq&>(*scene.victim.cq).fail(rdma::CqHealth::failed);
+      EXPECT_TRUE(lent.bell.wait([&] { return lent.done.load() == 1; }));
+      ASSERT_NE(made, nullptr);
+      made->close();
+      EXPECT_TRUE(sink.bell.wait([&] { return sink.closed.load(); }));
+    });
+    ASSERT_EQ(result, sim::Result::completed) << simulated.report();
   });
 }
 

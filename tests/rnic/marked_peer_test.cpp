@@ -89,8 +89,8 @@ TEST(Markers, APeerThatWantsMarkersIsSentThemInTheLargestMessagesToo) {
               work.operation = operation;
               ASSERT_TRUE(scene.victim.qp->post_send(work));
             }
-            ASSERT_TRUE(scene.raw.send(read_request_octets(
-                1, {7, 0, kOctets, goods.region->remote_token(), goods.address(kPage / 2)})));
+            ASSERT_TRUE(scene.raw.send(
+                read_request_octets(1, {7, 0, kOctets, goods.region->remote_token(), goods.address(kPage / 2)})));
             Octets written, answered, sent;
             MarkedStream stream(scene.raw);
             while (written.size() + sent.size() < 2 * kSges * each || answered.size() < kOctets) {
