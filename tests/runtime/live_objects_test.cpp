@@ -160,6 +160,9 @@ TEST(LiveObjects, AClosedObjectThatIsStillHeldSaysSo) {
       mr.close();
       EXPECT_EQ(closing.finish(STATUS_PENDING), STATUS_SUCCESS);
     }
+    // It is there until its completion has returned, which comes a moment after what that told us.
+    for (int i = 0; everything_that_lives().size() != 1 && i < 1000; ++i)
+      pass_ms(1);
     EXPECT_EQ(everything_that_lives().size(), 1u);
   });
 }

@@ -149,6 +149,7 @@ RdmaTechnology " ] || fail "not the names of NDK_ADAPTER_INFO in their order"
     says 'd["view"] == "info" and d["adapters"][0]["max_caller_data_bytes"] == 252'
     ;;
   config)
+    unset SOFTNDK_VERIFIER  # what is looked at are the defaults
     SOFTNDK_CRC=off see 0 --config
     shows '^crc = off +# SOFTNDK_CRC +not the default: on; on \| off; '
     see 0 --config --json
