@@ -129,8 +129,11 @@ TEST(LocalServer, ReadersThatDoNotReadLoseTheirPlaceAndStopNobody) {
   for (std::size_t i = 0; i < LocalServer::kReadersMax; ++i)
     stuck.push_back(std::make_unique<Reader>());
   EXPECT_EQ(Reader().read_all(), served.source.text) << "when the others' time is over";
+  // Who came last may have time left: one place was needed, and one at least is lost.
+  int lost = 0;
   for (auto& reader : stuck)
-    EXPECT_LT(reader->read_all().size(), served.source.text.size()) << "what the kernel had taken";
+    lost += reader->read_all().size() < served.source.text.size();  // what the kernel had taken
+  EXPECT_GE(lost, 1);
 }
 
 TEST(LocalServer, OneDocumentServesAllWhoWaitedAndOneAfterItThoseWhoCameMeanwhile) {

@@ -1,5 +1,7 @@
 // Who may get at which memory (issue: access control at the sink): each kind of target, one octet inside and outside
 // each bound, and all that can be wrong with a token. The peer is raw, so that the Terminate is seen on the wire.
+#include <algorithm>
+
 #include "raw_visit.h"
 #include "target.h"
 
@@ -40,7 +42,7 @@ TEST(R_RDMA_01, OneOctetInsideEachBoundIsReachedAndNoOther) {
                 visit.fetch(++msn, target.token, target.address() + at.offset, static_cast<std::uint32_t>(at.bytes)),
                 content);
             target.expect_untouched_but(at.offset, at.offset + at.bytes);
-            EXPECT_EQ(std::memcmp(target.data() + at.offset, content.data(), at.bytes), 0);
+            EXPECT_TRUE(std::equal(content.begin(), content.end(), target.data() + at.offset));
             target.note();
           }
         },
