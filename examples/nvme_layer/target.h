@@ -59,7 +59,7 @@ class TargetQueue {
   NTSTATUS Create(Target& target, const NvmeRdmaRequest& request);
   /// Takes the connector over. PASSIVE_LEVEL.
   NTSTATUS Accept(NDK_CONNECTOR* connector);
-  bool IsOver() const { return over_ != 0; }
+  bool IsOver() const { return ReadAcquire(&over_) != 0; }
   VOID Close();
 
  private:

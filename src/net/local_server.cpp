@@ -165,12 +165,11 @@ void LocalServer::ask() noexcept {
 void LocalServer::answer(Array<char> octets) noexcept {
   Owned<Document> document = octets.empty() ? nullptr : try_make<Document>();
   if (document != nullptr) document->octets = std::move(octets);
-  {
-    MutexLock lock(lock_);
-    answer_ = std::move(document);
-    answered_ = true;
-  }
-  processor_.post(answer_task_);
+  MutexLock lock(lock_);
+  if (closing_) return;
+  answer_ = std::move(document);
+  answered_ = true;
+  processor_.post(answer_task_);  // under the lock: finish_closing() sees it, or we see that it is too late
 }
 
 void LocalServer::hand_out() noexcept {
@@ -258,12 +257,17 @@ void LocalServer::close() noexcept {
 }
 
 void LocalServer::finish_closing() noexcept {
-  processor_.cancel(timer_);
   {
     MutexLock lock(lock_);
+    closing_ = true;
     answered_ = false;
     answer_ = nullptr;
   }
+  if (answer_task_.is_queued()) {  // it has to find us
+    processor_.post(close_task_);
+    return;
+  }
+  processor_.cancel(timer_);
   for (Reader& reader : readers_) {
     if (reader.phase != Reader::Phase::free) dismiss(reader);
   }

@@ -93,6 +93,7 @@ class LocalServer final : public io::DocumentServer, private EventSource {
   Mutex lock_;
   Owned<Document> answer_ SOFTNDK_GUARDED_BY(lock_);
   bool answered_ SOFTNDK_GUARDED_BY(lock_) = false;
+  bool closing_ SOFTNDK_GUARDED_BY(lock_) = false;
 };
 
 }  // namespace softndk::net
