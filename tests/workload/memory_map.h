@@ -29,8 +29,10 @@ class MemoryMap {
   void build();
 
   stack::Memory& memory() { return *memory_; }
+  const stack::Memory& memory() const { return *memory_; }
   std::uint8_t* data(std::size_t patch) { return memory_->data + patches_[patch].offset; }
   std::uint32_t bytes(std::size_t patch) const { return patches_[patch].bytes; }
+  std::uint32_t offset(std::size_t patch) const { return patches_[patch].offset; }
 
   /// Octets of `patch` may have been written from now on: at most the first `bytes`.
   void may_be_written(std::size_t patch, std::uint32_t bytes) { patches_[patch].writable = bytes; }

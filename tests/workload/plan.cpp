@@ -3,23 +3,10 @@
 #include <cstdio>
 #include <iterator>
 
-#include "sim/random.h"
+#include "workload/dice.h"
 
 namespace softndk::workload {
 namespace {
-
-class Dice : public sim::RandomStream {
- public:
-  explicit Dice(std::uint64_t seed) : RandomStream(seed, 0x776f726b) {}
-  bool one_in(std::uint64_t cases) { return below(cases) == 0; }
-  std::uint32_t between(std::uint32_t least, std::uint32_t most) {
-    return static_cast<std::uint32_t>(in({least, most}));
-  }
-  template <class T, std::size_t kCount>
-  T any(const T (&of)[kCount]) {
-    return of[below(kCount)];
-  }
-};
 
 constexpr const char* kPolicies[] = {"default", "inline", "nested", "early", "later", "mixed"};
 
@@ -164,7 +151,7 @@ void draw_settings(Dice& dice, Plan& plan) {
 }  // namespace
 
 Plan draw_plan(std::uint64_t seed) {
-  Dice dice(seed);
+  Dice dice(seed, 0x776f726b);
   Plan plan;
   plan.seed = seed;
   draw_settings(dice, plan);
@@ -202,6 +189,7 @@ Plan draw_plan(std::uint64_t seed) {
     unsigned& connects = plan.interface_of[session.active_adapter];
     if ((listens == 0) != (connects == 0)) session.active_adapter = plan.listeners[session.listener].adapter;
   }
+  draw_memory(plan);
   return plan;
 }
 
@@ -218,6 +206,16 @@ void without_faults(Plan& plan) {
   world.reset = world.silence = world.unanswered_connect = world.fail_call = world.stall = sim::Chance::never();
   world.fail_nth_call = 0;
   plan.faulty = false;
+}
+
+void without(SidePlan& side, const std::string& what) {
+  for (Transfer& transfer : side.transfers) {
+    if (what == "-leases") transfer.lease = transfer.closes = Transfer::kNoLease;
+    if (what == "-places") transfer.place = Place::region;
+  }
+  if (what == "-places") side.logical_receives = false;
+  if (what == "-srq") side.shared_receives = false;
+  if (what == "-solicited") side.solicited_only = false;
 }
 
 bool cut(Plan& plan, const std::string& what) {
@@ -243,6 +241,10 @@ bool cut(Plan& plan, const std::string& what) {
     for (SessionPlan& each : plan.sessions)
       for (SidePlan* of : {&each.active, &each.passive})
         of->shares_cq = of->shares_pd = false;
+  } else if (what == "-leases" || what == "-places" || what == "-srq" || what == "-solicited") {
+    for (SessionPlan& each : plan.sessions)
+      for (SidePlan* of : {&each.active, &each.passive})
+        without(*of, what);
   } else {
     return false;
   }
@@ -265,15 +267,22 @@ void normalize_plan(Plan& plan) {
   for (const auto& [name, value] : plan.settings)
     if (name == "rtr" && value == "never") rtr = false;
   // Without a ready-to-receive message the passive side may not send before the active one has (R-CNCT-19).
-  for (SessionPlan& session : plan.sessions)
-    if (!rtr && session.active.transfers.empty()) session.passive.transfers.clear();
+  for (SessionPlan& session : plan.sessions) {
+    if (rtr) break;
+    if (session.active.transfers.empty()) {
+      session.passive.transfers.clear();
+    } else {
+      session.active.transfers.front().lease = Transfer::kNoLease;  // which the passive side has to open first
+    }
+  }
 }
 
 std::vector<std::string> possible_cuts(const Plan& plan) {
   std::vector<std::string> cuts;
   for (const SessionPlan& session : plan.sessions)
     if (plan.sessions.size() > 1) cuts.push_back("-s" + std::to_string(session.number));
-  for (const char* whole : {"-faults", "-settings", "-policy", "-listeners", "-sharing", "-interleave"})
+  for (const char* whole : {"-faults", "-settings", "-policy", "-listeners", "-sharing", "-interleave", "-leases",
+                            "-places", "-srq", "-solicited"})
     cuts.push_back(whole);
   for (const SessionPlan& session : plan.sessions) {
     for (const auto& [name, side] : {std::pair{"a", &session.active}, std::pair{"p", &session.passive}}) {
@@ -284,6 +293,20 @@ std::vector<std::string> possible_cuts(const Plan& plan) {
   }
   return cuts;
 }
+
+namespace {
+
+std::string describe_memory(const Transfer& transfer) {
+  std::string text;
+  if (transfer.place == Place::logical) text += "l";
+  if (transfer.place == Place::fast_region) text += "f";
+  if (transfer.revokes) text += "r";
+  if (transfer.lease != Transfer::kNoLease) text += "@" + std::to_string(transfer.lease);
+  if (transfer.closes != Transfer::kNoLease) text += "/" + std::to_string(transfer.closes);
+  return text;
+}
+
+}  // namespace
 
 std::string describe(const Plan& plan) {
   constexpr const char* kUntil[] = {"created", "asked", "answered", "established", "half done", "done"};
@@ -306,11 +329,13 @@ std::string describe(const Plan& plan) {
               kUntil[static_cast<unsigned>(side->until)] + ", then " + kEnd[static_cast<unsigned>(side->end)] +
               ", depth " + std::to_string(side->depth) + (side->polled ? ", polled" : "") +
               (side->lazy_receiver ? ", lazy receiver" : "") + (side->shares_cq ? ", shared CQ" : "") +
-              (side->shares_pd ? ", shared PD" : "") + (side->closes_inside ? ", closes inside" : "") + ":";
+              (side->shares_pd ? ", shared PD" : "") + (side->closes_inside ? ", closes inside" : "") +
+              (side->shared_receives ? ", SRQ" : "") + (side->solicited_only ? ", solicited only" : "") +
+              (side->logical_receives ? ", logical receives" : "") + ":";
       for (const Transfer& transfer : side->transfers) {
         constexpr const char* kKind[] = {" send ", " write ", " read "};
         text += kKind[static_cast<unsigned>(transfer.kind)] + std::to_string(transfer.bytes) +
-                (transfer.silent ? "s" : "") + (transfer.inlined ? "i" : "");
+                (transfer.silent ? "s" : "") + (transfer.inlined ? "i" : "") + describe_memory(transfer);
       }
     }
   }

@@ -10,6 +10,13 @@
 
 namespace softndk::workload {
 
+/// How the memory of the side that posts a transfer is named in it.
+enum class Place : std::uint8_t {
+  region,       ///< by the token of a registered region
+  logical,      ///< by the privileged token and logical addresses
+  fast_region,  ///< by that of a region that is fast-registered for this one transfer
+};
+
 struct Transfer {
   enum class Kind : std::uint8_t { send, write, read };
   Kind kind = Kind::send;
@@ -18,6 +25,17 @@ struct Transfer {
   bool silent = false;
   bool inlined = false;
   bool solicited = false;
+  Place place = Place::region;
+  int lease = kNoLease;   ///< of a write or read: the peer's memory is reached through this lease
+  int closes = kNoLease;  ///< of a send: tells the peer that this lease is not used any more
+  bool revokes = false;   ///< and ends it (NdkSendAndInvalidate); of a read: ends its own sink (R-RLI-01)
+  static constexpr int kNoLease = -1;
+};
+
+/// A part of a side's memory that it opens to its peer for some transfers only.
+struct LeasePlan {
+  bool by_window = false;   ///< a memory window is bound for it, else a region is fast-registered
+  std::uint8_t object = 0;  ///< which one of the side: what several leases have in common is used again and again
 };
 
 /// Where the consumer's own code runs.
@@ -50,8 +68,12 @@ struct SidePlan {
   std::uint32_t private_bytes = 0;
   Until until = Until::done;
   End end = End::close;
+  bool logical_receives = false;  ///< of privileged token and logical addresses
+  bool shared_receives = false;   ///< posted to a shared receive queue
+  bool solicited_only = false;    ///< armed so is the queue of its receives
   std::uint64_t close_order = 0;
   std::vector<Transfer> transfers;
+  std::vector<LeasePlan> leases;  ///< in the order in which the peer's transfers use them
 };
 
 enum class Answer : std::uint8_t { accept, reject, close, reject_in_event };
@@ -89,9 +111,12 @@ struct Plan {
 };
 
 Plan draw_plan(std::uint64_t seed);
+/// What its consumers do with memory and queues besides, from dice of their own (plan_memory.cpp).
+void draw_memory(Plan& plan);
 
 /// What is left of a plan: "-s2" without session 2, "-t1a3" without the transfers of session 1's active side from the
-/// third on, "-faults", "-policy", "-listeners", "-interleave", "-sharing"; in any order, separated by commas.
+/// third on, "-faults", "-policy", "-listeners", "-interleave", "-sharing", "-leases", "-places", "-srq", "-solicited";
+/// in any order, separated by commas.
 bool cut_plan(Plan& plan, const std::string& cuts);
 /// What the consumers of `plan` would wait for in vain, and rightly: taken out of it. The last thing done to a plan.
 void normalize_plan(Plan& plan);

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "workload/side.h"
+#include "workload/tally.h"
 #include "workload/verdict.h"
 
 namespace softndk::workload {
@@ -43,6 +44,8 @@ VOID Pump::notified(PVOID context, NTSTATUS status) {
   auto& self = *static_cast<Pump*>(context);
   const Inside inside(self.cq.node, "CqNotification");
   if (self.in_notification_.exchange(true)) fail("CQ %u: two notifications at once (R-ARM-04)", self.cq.node.number());
+  self.event_for_any_ = self.armed_for_any_;  // before anybody can arm it again
+  self.event_ = true;
   if (!self.armed_.exchange(false)) fail("CQ %u: a notification without an arm (R-ARM-03)", self.cq.node.number());
   if (status != STATUS_SUCCESS) fail("CQ %u: it says %s, and is large enough", self.cq.node.number(), name_of(status));
   self.kick_strand();
@@ -73,10 +76,27 @@ void Pump::take_all() {
     for (ULONG i = 0; i < count; ++i) {
       const auto side = std::find(sides_.begin(), sides_.end(), static_cast<Side*>(results[i].QPContext));
       if (side == sides_.end()) fail("CQ %u: a result with a QPContext of nobody (R-QP-05)", cq.node.number());
-      (*side)->take_result(results[i], extended_);
+      ++((*side)->take_result(results[i], extended_) ? reasons_ : unsolicited_);
     }
     if (count == 0) return;
   }
+}
+
+/// What a queue that is armed for solicited receives tells of is one, or a failure (R-ARM-11, R-ARM-12); it may have
+/// been taken meanwhile.
+void Pump::check_event() {
+  if (!solicited_only_) return;
+  if (!event_for_any_ && reasons_ == 0)
+    fail("CQ %u: armed for solicited receives, it told of something else (R-ARM-12)", cq.node.number());
+  if (!event_for_any_) ++solicited_events_;
+  reasons_ = 0;
+}
+
+void Pump::add_to(Tally& tally) const {
+  if (!solicited_only_) return;
+  tally[Arm::solicited_arm] += solicited_arms_;
+  tally[Arm::solicited_event] += solicited_events_;
+  tally[Arm::unsolicited_message] += unsolicited_;
 }
 
 void Pump::step() {
@@ -97,7 +117,9 @@ void Pump::step() {
   std::vector<Side*> waiting;
   for (Side* side : sides_)
     if (side->drain.load() == Side::Drain::wanted && side->drains.load() == this) waiting.push_back(side);
+  const bool had_event = event_.exchange(false);
   take_all();
+  if (had_event) check_event();
   for (Side* side : waiting)
     side->drained(false);
   follow_whim();

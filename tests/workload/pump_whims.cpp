@@ -41,10 +41,14 @@ void Pump::arm() {
   const std::uint64_t whim = draw(4);
   const auto* table = cq.get()->Dispatch;
   const Calling calling;
-  // The stronger wins, whichever is first; and errors there are none.
+  // The stronger wins, whichever is first (R-ARM-01); and errors there are none.
+  armed_for_any_ = !solicited_only_ || draw(6) == 0;
   if (whim == 0) table->NdkArmCq(cq.get(), NDK_CQ_NOTIFY_ERRORS);
-  table->NdkArmCq(cq.get(), NDK_CQ_NOTIFY_ANY);
+  if (solicited_only_ && (whim & 1) == 0) table->NdkArmCq(cq.get(), NDK_CQ_NOTIFY_SOLICITED);
+  if (armed_for_any_) table->NdkArmCq(cq.get(), NDK_CQ_NOTIFY_ANY);
+  if (solicited_only_ && (whim & 1) != 0) table->NdkArmCq(cq.get(), NDK_CQ_NOTIFY_SOLICITED);
   if (whim == 1) table->NdkArmCq(cq.get(), NDK_CQ_NOTIFY_ERRORS);
+  if (!armed_for_any_) ++solicited_arms_;
 }
 
 }  // namespace softndk::workload

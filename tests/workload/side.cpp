@@ -50,7 +50,11 @@ Side::Side(Session& session, bool is_active, const SidePlan& plan)
       accept_("NdkAccept", Call::Kind::request, connector_.node, *this),
       disconnect_("NdkDisconnect", Call::Kind::request, connector_.node, *this),
       local_("local memory"),
-      remote_("memory open to the peer") {
+      remote_("memory open to the peer"),
+      mapping_(number_of(session.plan, is_active), *this),
+      fast_region_(number_of(session.plan, is_active) * 10 + 2, *this),
+      leases_(number_of(session.plan, is_active) * 10 + 4, *this),
+      basin_(number_of(session.plan, is_active), plan, *this) {
   set_style(plan.style);
 }
 
@@ -80,6 +84,12 @@ void Side::lay_out() {
   local_mr_.node.over({&pd_->node});
   remote_mr_.node.over({&pd_->node});
   qp_.node.over({&pd_->node, &receive_pump_->cq.node, &initiator_pump_->cq.node});
+  fast_region_.mr.node.over({&pd_->node});
+  if (plan_.shared_receives) {
+    basin_.srq.node.over({&pd_->node});
+    qp_.node.over({&basin_.srq.node});
+  }
+  if (plan_.solicited_only && receive_pump_ == &own_receive_pump_) own_receive_pump_.arm_for_solicited();
   if (!is_active_) connector_.node.over({&door.listener.node});
 
   // Our transfers' sources and sinks; where the peer's land and come from.
@@ -88,18 +98,25 @@ void Side::lay_out() {
   for (std::size_t i = 0; i < plan_.transfers.size(); ++i) {
     const Transfer& transfer = plan_.transfers[i];
     const auto number = static_cast<std::uint32_t>(i);
-    Work& work = initiator_.emplace_back();
-    work.kind = transfer.kind;
-    work.silent = transfer.silent;
-    work.number = i;
-    work.bytes = transfer.bytes;
-    work.patch = transfer.kind == Transfer::Kind::read ? local_.add_target(transfer.bytes, {ours + number})
-                                                       : local_.add_constant(transfer.bytes, {ours + number});
+    local_patch_.push_back(transfer.kind == Transfer::Kind::read
+                               ? local_.add_target(transfer.bytes, {ours + number})
+                               : local_.add_constant(transfer.bytes, {ours + number}));
+    if (transfer.kind == Transfer::Kind::send) solicited_.push_back(0);
   }
+  int leases = 0;
+  for (const Transfer& transfer : peer_->plan_.transfers)
+    leases = std::max({leases, transfer.lease + 1, transfer.closes + 1});
+  for (int i = 0; i < leases; ++i)
+    leases_.add(plan_.leases[static_cast<std::size_t>(i)]);
+  // Each transfer of ours may need three requests, each lease two.
+  const std::size_t requests = 3 * plan_.transfers.size() + 2 * static_cast<std::size_t>(leases);
+  for (std::size_t i = 0; i < requests; ++i)
+    initiator_.emplace_back().number = i;
   std::size_t messages = 0;
   for (std::size_t i = 0; i < peer_->plan_.transfers.size(); ++i) {
     const Transfer& transfer = peer_->plan_.transfers[i];
     const Pattern pattern{theirs + static_cast<std::uint32_t>(i)};
+    const bool is_leased = transfer.lease != Transfer::kNoLease;
     std::size_t patch = 0;
     if (transfer.kind == Transfer::Kind::send) {
       Work& work = receives_.emplace_back();
@@ -107,12 +124,15 @@ void Side::lay_out() {
       // Sometimes larger than the message.
       work.patch = local_.add_target(transfer.bytes + (i % 3 == 0 ? 40 : 0), pattern);
       work.number = messages++;
-      work.is_receive = true;
+      work.kind = Work::Kind::receive;
       patch = i;
+      if (transfer.closes != Transfer::kNoLease) leases_.end_is_told(transfer.closes, transfer.revokes);
     } else if (transfer.kind == Transfer::Kind::write) {
-      patch = remote_.add_target(transfer.bytes, pattern);
+      patch = is_leased ? leases_.add_target(transfer.lease, transfer.bytes, pattern)
+                        : remote_.add_target(transfer.bytes, pattern);
     } else {
-      patch = remote_.add_constant(transfer.bytes, pattern);
+      patch = is_leased ? leases_.add_constant(transfer.lease, transfer.bytes, pattern)
+                        : remote_.add_constant(transfer.bytes, pattern);
     }
     peer_->remote_patch_.push_back(patch);
   }
@@ -120,11 +140,12 @@ void Side::lay_out() {
     Work& work = receives_.emplace_back();
     work.patch = local_.add_target(100, {});
     work.number = messages++;
-    work.is_receive = true;
+    work.kind = Work::Kind::receive;
     work.bytes = UINT32_MAX;  // nobody sends it
   }
   local_.build();
   remote_.build();
+  leases_.build(pd_->node);
 }
 
 void Side::start() {
@@ -151,7 +172,7 @@ bool Side::reached(Until until) const {
     case Until::established:
       return established_.load();
     case Until::half_done:
-      return established_.load() && posted_ >= (plan_.transfers.size() + 1) / 2;
+      return established_.load() && sent_ >= (plan_.transfers.size() + 1) / 2;
     case Until::done:
       return false;  // run_transfers() says when
   }
@@ -180,7 +201,8 @@ void Side::make_objects() {
   if (created_.load()) return;
   const bool short_of_something =
       own_pd_.failed() || own_receive_pump_.cq.failed() || own_initiator_pump_.cq.failed() || local_mr_.failed() ||
-      remote_mr_.failed() || qp_.failed() || connector_.failed() ||
+      remote_mr_.failed() || qp_.failed() || connector_.failed() || mapping_.failed() || fast_region_.failed() ||
+      leases_.failed() || basin_.srq.failed() ||
       (register_local_.is_done() && register_local_.status() != STATUS_SUCCESS) ||
       (register_remote_.is_done() && register_remote_.status() != STATUS_SUCCESS) ||
       (plan_.shares_pd && !issued_all_.load() && !pd_->is_live()) || (plan_.shares_cq && !receive_pump_->cq.is_live());
@@ -219,13 +241,28 @@ void Side::make_objects() {
     }
     registered = registered && each.call.is_done() && each.call.status() == STATUS_SUCCESS;
   }
-  if (receive_pump_->cq.is_live() && initiator_pump_->cq.is_live() && qp_.creation.is_idle()) {
+  if (needs_mapping()) {
+    registered = mapping_.make(adapter_, local_) && registered;
+    if (!issued_all_.load()) pd->Dispatch->NdkGetPrivilegedMemoryRegionToken(pd, &privileged_token_);
+  }
+  if (needs_fast_region()) {
+    const auto pages = static_cast<ULONG>(local_.memory().bytes / PAGE_SIZE + 2);
+    registered = fast_region_.make(pd, pages, false) && registered;
+  }
+  registered = leases_.make(adapter_, pd) && registered;
+  const bool has_receives = !plan_.shared_receives || basin_.make(pd);
+  if (receive_pump_->cq.is_live() && initiator_pump_->cq.is_live() && has_receives && qp_.creation.is_idle()) {
     qp_.make([&](auto... rest) {
+      if (plan_.shared_receives) {
+        return pd->Dispatch->NdkCreateQpWithSrq(pd, receive_pump_->cq.get(), initiator_pump_->cq.get(),
+                                                basin_.srq.get(), this, plan_.depth, plan_.sges, plan_.inline_bytes,
+                                                rest...);
+      }
       return pd->Dispatch->NdkCreateQp(pd, receive_pump_->cq.get(), initiator_pump_->cq.get(), this, plan_.depth,
                                        plan_.depth, plan_.sges, plan_.sges, plan_.inline_bytes, rest...);
     });
   }
-  const bool issued = !qp_.creation.is_idle() && registered;
+  const bool issued = !qp_.creation.is_idle() && registered && leases_.issued();
   if (issued) issued_all_ = true;
   if (!issued || !qp_.is_live() || (is_active_ && !connector_.is_live())) return;
   const NDK_MR* remote = remote_mr_.get();
@@ -235,27 +272,26 @@ void Side::make_objects() {
 }
 
 void Side::post_receives(std::size_t count_max) {
-  NDK_QP* qp = qp_.get();
-  const UINT32 token = local_mr_.get()->Dispatch->NdkGetLocalTokenFromMr(local_mr_.get());
   for (; count_max > 0 && receives_posted_ < receives_.size(); --count_max) {
     if (receives_posted_ - receives_completed_.load() >= plan_.depth) return;
     Work& work = receives_[receives_posted_];
-    NDK_SGE sges[2] = {};
     const std::uint32_t bytes = local_.bytes(work.patch);
     const std::uint32_t first = plan_.sges > 1 ? bytes / 3 : bytes;
-    sges[0].VirtualAddress = local_.data(work.patch);
-    sges[0].Length = first;
-    sges[1].VirtualAddress = local_.data(work.patch) + first;
-    sges[1].Length = bytes - first;
-    sges[0].MemoryRegionToken = sges[1].MemoryRegionToken = token;
+    const Place place = plan_.logical_receives ? Place::logical : Place::region;
+    const NDK_SGE sges[2] = {sge(place, work.patch, 0, first), sge(place, work.patch, first, bytes - first)};
+    const ULONG count = plan_.sges > 1 ? 2 : 1;
+    work.is_logical = plan_.logical_receives;
     local_.may_be_written(work.patch, work.bytes == UINT32_MAX ? 0 : work.bytes);
     work.state = Work::State::posted;
     ++receives_posted_;
+    NDK_QP* qp = qp_.get();
+    NDK_SRQ* srq = basin_.srq.get();
     const Calling calling;
-    const NTSTATUS posted = qp->Dispatch->NdkReceive(qp, &work, sges, plan_.sges > 1 ? 2 : 1);
+    const NTSTATUS posted = plan_.shared_receives ? srq->Dispatch->NdkSrqReceive(srq, &work, sges, count)
+                                                  : qp->Dispatch->NdkReceive(qp, &work, sges, count);
     if (posted != STATUS_SUCCESS)
-      fail("%s: NdkReceive, within the queue's depth, returned %s (R-WR-09, R-WR-12)", describe().c_str(),
-           name_of(posted));
+      fail("%s: NdkReceive or NdkSrqReceive, within the queue's depth, returned %s (R-WR-09, R-WR-12, R-SRQ-13)",
+           describe().c_str(), name_of(posted));
   }
 }
 
@@ -429,14 +465,22 @@ std::string Side::describe() const {
           : established_.load() ? " (established"
           : created_.load()     ? " (has its objects"
                                 : " (makes its objects";
-  text += ", posted " + std::to_string(posted_) + " of " + std::to_string(plan_.transfers.size()) + " and " +
-          std::to_string(receives_posted_) + " of " + std::to_string(receives_.size()) + " receives, completed " +
-          std::to_string(initiator_completed_.load()) + " and " + std::to_string(receives_completed_.load());
+  text += ", posted " + std::to_string(posted_) + " for " + std::to_string(sent_) + " of " +
+          std::to_string(plan_.transfers.size()) + " and " + std::to_string(receives_posted_) + " of " +
+          std::to_string(receives_.size()) + " receives, completed " + std::to_string(initiator_completed_.load()) +
+          " and " + std::to_string(receives_completed_.load());
   for (const Node* node : {&own_pd_.node, &own_receive_pump_.cq.node, &own_initiator_pump_.cq.node, &local_mr_.node,
                            &remote_mr_.node, &qp_.node, &connector_.node})
     if (!node->is_gone()) text += std::string("; ") + node->kind() + " " + node->state_name();
-  for (const Call* call : {&connect_, &connect_shared_, &complete_, &accept_, &disconnect_, &register_local_,
-                           &register_remote_, &deregister_local_, &deregister_remote_})
+  for (const Lease& lease : leases_.all())
+    text += std::string("; lease ") + (lease.plan.by_window ? "by window " : "by region ") +
+            std::to_string(lease.plan.object) + " at stage " +
+            std::to_string(static_cast<unsigned>(lease.stage.load())) + (lease.is_open.load() ? ", open" : "") +
+            (lease.is_over.load() ? ", over" : "");
+  for (const Call* call :
+       {&connect_, &connect_shared_, &complete_, &accept_, &disconnect_, &register_local_, &register_remote_,
+        &deregister_local_, &deregister_remote_, &mapping_.building, &fast_region_.initializing, &leases_.registering,
+        &leases_.deregistering, &leases_.mapping.building, &basin_.modifying})
     if (call->is_pending()) text += std::string("; ") + call->function() + " is pending";
   return text + ")";
 }

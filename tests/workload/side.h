@@ -5,7 +5,10 @@
 #include <deque>
 #include <string>
 
+#include "workload/basin.h"
+#include "workload/leases.h"
 #include "workload/lifetime.h"
+#include "workload/mapping.h"
 #include "workload/memory_map.h"
 #include "workload/plan.h"
 #include "workload/pump.h"
@@ -19,11 +22,18 @@ struct Stage;
 /// A work request, from its post to its completion.
 struct Work {
   enum class State : std::uint8_t { none, posted, done };
-  Transfer::Kind kind = Transfer::Kind::send;
-  bool is_receive = false;
+  enum class Kind : std::uint8_t { receive, send, write, read, fast_register, bind, invalidate };
+  Kind kind = Kind::send;
+  bool is_receive() const { return kind == Kind::receive; }
   bool silent = false;
-  std::size_t number = 0;  ///< in its queue
-  std::size_t patch = 0;   ///< of the local map
+  bool is_logical = false;   ///< of privileged token and logical addresses
+  bool is_fast = false;      ///< out of, or into, a fast region of our own
+  bool is_again = false;     ///< a bind or fast-register of what was bound or registered before
+  bool invalidates = false;  ///< a Read: its sink
+  bool uses_lease = false;   ///< a Read or Write
+  Lease* lease = nullptr;    ///< a request that opens this one, or ends it
+  std::size_t number = 0;    ///< in its queue
+  std::size_t patch = 0;     ///< of the local map
   std::uint32_t bytes = 0;
   std::atomic<State> state{State::none};
   NTSTATUS status = STATUS_PENDING;
@@ -47,8 +57,8 @@ class Side final : public Strand, public Caller {
   /// In the connect event. False: this side wants no connector, or has one.
   bool offer(NDK_CONNECTOR* connector);
 
-  /// From the pump of the queue.
-  void take_result(const NDK_RESULT_EX& result, bool has_type);
+  /// From the pump of the queue. True: it is one that a queue armed for solicited receives tells of.
+  bool take_result(const NDK_RESULT_EX& result, bool has_type);
   enum class Drain : std::uint8_t { none, wanted, done };
   std::atomic<Drain> drain{Drain::none};
   std::atomic<const Pump*> drains{nullptr};  ///< of which
@@ -58,15 +68,20 @@ class Side final : public Strand, public Caller {
   void kick() override { kick_strand(); }
 
   // What the other side may look at.
-  std::uint64_t remote_address(std::size_t patch) { return reinterpret_cast<std::uint64_t>(remote_.data(patch)); }
   bool transfers_done() const { return transfers_done_.load(); }
   bool is_ending() const { return ending_.load(); }
   bool is_established() const { return established_.load(); }
   const Slot<NDK_SHARED_ENDPOINT>* endpoint() const { return endpoint_; }
   const SidePlan& plan() const { return plan_; }
   std::size_t target_of(std::size_t transfer) const { return remote_patch_[transfer]; }
-  MemoryMap& remote() { return remote_; }
-  UINT32 remote_token() const { return remote_token_.load(); }
+  /// Where the peer's transfer finds our patch `patch`, and under which token.
+  struct Target {
+    MemoryMap& map;
+    std::uint64_t address;
+    UINT32 token;
+  };
+  Target target(const Transfer& transfer, std::size_t patch);
+  bool is_open_for(const Transfer& transfer);
   bool is_registered() const { return remote_token_.load() != 0; }
 
   /// Before anything runs, when both sides exist.
@@ -87,10 +102,34 @@ class Side final : public Strand, public Caller {
   void check_connection_data();
   bool reached(Until until) const;
 
-  // side_transfers.cpp
-  void run_transfers();
+  // side_posts.cpp: what is posted
   bool post(std::size_t transfer);
-  void check_order(Work& work);
+  bool post_one(std::size_t transfer, bool silent, ULONG flags);
+  bool post_chain(std::size_t transfer);
+  ULONG source_or_sink(const Transfer& transfer, std::size_t patch, NDK_SGE* sges) const;
+  NDK_SGE sge(Place place, std::size_t patch, std::uint32_t offset, std::uint32_t bytes) const;
+  Work& next_request(Work::Kind kind, bool silent);
+  bool posted(Work& work, NTSTATUS status, bool needs_memory = false);
+  bool has_room(std::size_t requests) const;
+  bool may_be_silent() const;
+  bool needs_mapping() const;
+  bool needs_fast_region() const;
+  bool is_solicited(std::size_t transfer) const;
+
+  // side_leases.cpp: memory that is open for a while
+  void tend_leases();
+  bool open(Lease& lease);
+  bool end(Lease& lease);
+  void announce(std::size_t message);
+  void hear_of_leases(std::size_t message);
+  void lease_request_done(Work& work);
+
+  // side_transfers.cpp: the ledger
+  void run_transfers();
+  void check_order(Work& work, NTSTATUS status);
+  void check_type(const Work& work, const NDK_RESULT_EX& result) const;
+  void succeeded(Work& work);
+  const Transfer* message(std::size_t number) const;
   void check_failure(const Work& work, NTSTATUS status) const;
   void receive_done(const Work& work, std::uint32_t bytes);
   void check_all_completed() const;
@@ -128,9 +167,15 @@ class Side final : public Strand, public Caller {
   Call connect_, connect_shared_, complete_, accept_, disconnect_;
   std::atomic<NDK_CONNECTOR*> offered_{nullptr};
 
-  // Memory: `local_` is ours alone, `remote_` is what the peer writes and reads.
+  // Memory: `local_` is ours alone, `remote_` is what the peer writes and reads, `leases_` for a while only.
   MemoryMap local_, remote_;
+  Mapping mapping_;         ///< of `local_`
+  FastRegion fast_region_;  ///< of `local_` too, for one transfer after another
+  UINT32 privileged_token_ = 0;
+  Leases leases_;
+  Basin basin_;
   std::deque<Work> initiator_, receives_;
+  std::vector<std::size_t> local_patch_;   ///< by the number of our transfer
   std::vector<std::size_t> remote_patch_;  ///< by the number of our transfer: the patch in the peer's `remote_`
   std::atomic<UINT32> remote_token_{0};
 
@@ -146,7 +191,12 @@ class Side final : public Strand, public Caller {
   std::atomic<bool> discarded_{false};
   std::atomic<std::size_t> initiator_completed_{0};  ///< up to here all are done, or were silent
   std::atomic<std::size_t> receives_completed_{0};
-  std::size_t posted_ = 0;
+  std::size_t posted_ = 0;      ///< requests, of which a transfer may need several
+  std::size_t sent_ = 0;        ///< transfers
+  std::size_t silent_run_ = 0;  ///< of the last requests
+  std::size_t messages_sent_ = 0;
+  std::vector<std::uint8_t> solicited_;  ///< by the number of our message
+  Tally done_;
   std::size_t receives_posted_ = 0;
   bool posts_refused_ = false;
   unsigned attempts_ = 0;

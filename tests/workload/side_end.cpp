@@ -8,7 +8,21 @@ namespace {
 constexpr std::uint64_t kWaits = 1ull << 60;        // for each close before the next: successors first then
 constexpr std::uint64_t kDeregisters = 1ull << 61;  // regions, before they are closed
 constexpr std::uint64_t kHasty = 1ull << 62;        // closes what still has a request pending
-enum : unsigned { kConnector, kQp, kLocalMr, kRemoteMr, kInitiatorCq, kReceiveCq, kPd, kObjects };
+enum : unsigned {
+  kConnector,
+  kQp,
+  kLocalMr,
+  kRemoteMr,
+  kInitiatorCq,
+  kReceiveCq,
+  kPd,
+  kFastRegion,
+  kLeased,
+  kBoundMr,
+  kMappings,
+  kSrq,
+  kObjects
+};
 }  // namespace
 
 void Side::begin_ending() {
@@ -97,7 +111,8 @@ bool Side::disconnect() {
 
 /// True: all are gone.
 bool Side::close_objects() {
-  unsigned order[kObjects] = {kConnector, kQp, kLocalMr, kRemoteMr, kInitiatorCq, kReceiveCq, kPd};
+  unsigned order[kObjects] = {kConnector, kQp,       kSrq,         kFastRegion, kLeased, kBoundMr,
+                              kLocalMr,   kRemoteMr, kInitiatorCq, kReceiveCq,  kPd,     kMappings};
   const bool waits = (plan_.close_order & kWaits) != 0;
   if (!waits) {
     std::uint64_t bits = plan_.close_order;
@@ -121,8 +136,8 @@ bool Side::close_one(unsigned which) {
     if (slot.is_live()) slot.close(close(slot.get()));
     return slot.node.is_gone();
   };
+  const bool hasty = (plan_.close_order & kHasty) != 0;  // closes it while the request is pending (R-CLS-03)
   const auto region_ends = [&](Slot<NDK_MR>& mr, Call& registration, Call& deregistration) {
-    const bool hasty = (plan_.close_order & kHasty) != 0;  // closes it while the request is pending (R-CLS-03)
     if (registration.is_pending() && !hasty) return false;
     const bool registered = registration.is_done() && registration.status() == STATUS_SUCCESS;
     if (registered && mr.is_live() && (plan_.close_order & kDeregisters) != 0 && deregistration.is_idle()) {
@@ -150,6 +165,20 @@ bool Side::close_one(unsigned which) {
       return region_ends(local_mr_, register_local_, deregister_local_);
     case kRemoteMr:
       return region_ends(remote_mr_, register_remote_, deregister_remote_);
+    case kFastRegion:
+      return fast_region_.close(hasty);
+    case kLeased:
+      return leases_.close_objects(hasty);
+    case kBoundMr:
+      return leases_.close_bound_region(hasty, (plan_.close_order & kDeregisters) != 0);
+    case kMappings: {
+      // When neither a request nor a region names its pages any more.
+      if (!qp_.node.is_gone() || !fast_region_.mr.node.is_gone() || !leases_.are_gone()) return false;
+      const bool released = mapping_.release();
+      return leases_.mapping.release() && released;
+    }
+    case kSrq:
+      return basin_.close(hasty);
     case kInitiatorCq:
       return queue_ends(own_initiator_pump_, initiator_pump_ == &own_initiator_pump_);
     case kReceiveCq:

@@ -282,15 +282,6 @@ void Stage::run(const io::World& world) {
     fail("the runtime has ended, and %lld of its allocations are left", static_cast<long long>(left));
 }
 
-Tally& Tally::operator+=(const Tally& other) {
-  steps += other.steps;
-  connections += other.connections;
-  requests += other.requests;
-  cancelled += other.cancelled;
-  closes_pending += other.closes_pending;
-  return *this;
-}
-
 Tally Stage::tally() const {
   Tally sum;
   sum.connections = connects.load() + accepts.load();

@@ -10,6 +10,7 @@
 #include "sim/world.h"
 #include "workload/plan.h"
 #include "workload/side.h"
+#include "workload/tally.h"
 
 namespace softndk::workload {
 
@@ -113,16 +114,6 @@ struct Stage final : Caller {
   std::vector<NET_IFINDEX> interfaces_;
   std::atomic<bool> over_{false};
   std::uint64_t began_ns_ = 0;
-};
-
-/// What a run did: that nothing failed means little where nothing happened.
-struct Tally {
-  std::uint64_t steps = 0;
-  std::uint64_t connections = 0;     ///< sides that were established
-  std::uint64_t requests = 0;        ///< posts that completed with success, or silently before one that did
-  std::uint64_t cancelled = 0;       ///< posts that completed otherwise
-  std::uint64_t closes_pending = 0;  ///< closes that had to wait for something, or were told later
-  Tally& operator+=(const Tally& other);
 };
 
 /// One run of one plan, in this process. What is wrong ends the process (verdict.h).

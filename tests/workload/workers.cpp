@@ -153,6 +153,23 @@ int run_apart(std::uint64_t seed, const std::string& cuts, bool says) {
   return exit_code(status);
 }
 
+namespace {
+
+/// Each often enough that what is checked about it was checked.
+bool every_arm_occurred(const Tally& sum, std::uint64_t seeds) {
+  bool all = true;
+  for (std::size_t i = 0; i < kArms; ++i) {
+    const std::uint64_t least = std::max<std::uint64_t>(seeds / 100, 1);
+    if (sum.arms[i] >= least) continue;
+    std::fprintf(stderr, "workload: %s: %llu in %llu seeds, too few to show anything\n", name_of(static_cast<Arm>(i)),
+                 static_cast<unsigned long long>(sum.arms[i]), static_cast<unsigned long long>(seeds));
+    all = false;
+  }
+  return all;
+}
+
+}  // namespace
+
 bool search(const Search& search) {
   const auto began = std::chrono::steady_clock::now();
   std::vector<Worker> workers(search.jobs);
@@ -199,12 +216,16 @@ bool search(const Search& search) {
       "cancelled, %llu closes told later, %llu million steps\n",
       number(search.first), number(next - 1), failures, took.count(), number(sum.connections), number(sum.requests),
       number(sum.cancelled), number(sum.closes_pending), number(sum.steps / 1'000'000));
+  for (std::size_t i = 0; i < kArms; ++i)
+    std::printf("%s%s %llu", i == 0 ? "  " : ", ", name_of(static_cast<Arm>(i)), number(sum.arms[i]));
+  std::printf("\n");
   constexpr std::uint64_t kEnoughToJudge = 200;
   if (search.count >= kEnoughToJudge && failures == 0 &&
       (sum.connections < search.count / 4 || sum.requests < search.count)) {
     std::fprintf(stderr, "workload: so little happened that nothing is shown by it\n");
     return false;
   }
+  if (search.count >= kEnoughToJudge && failures == 0 && !every_arm_occurred(sum, search.count)) return false;
   return failures == 0;
 }
 
