@@ -219,8 +219,14 @@ TEST_F(Cycles, OfEveryTypeInRandomOrdersLeaveNothing) {
     EXPECT_GE(done_[Kind(i)], wanted) << kKindNames[i];
     total += done_[Kind(i)];
   }
-  std::printf("%-16s %10llu\n%.1f s, %.0f cycles/s\n", "connections",
-              static_cast<unsigned long long>(done_.connections), seconds, static_cast<double>(total) / seconds);
+  const auto show_count = [](const char* what, std::uint64_t count) {
+    std::printf("%-16s %10llu\n", what, static_cast<unsigned long long>(count));
+    EXPECT_NE(count, 0u) << what;
+  };
+  show_count("connections", done_.connections);
+  show_count("binds", done_.binds);
+  show_count("shared receives", done_.shared_receives);
+  std::printf("%.1f s, %.0f cycles/s\n", seconds, static_cast<double>(total) / seconds);
   const auto show = [](const char* when, const ProcessUsage& usage) {
     std::printf("%-16s resident %6zu KiB, heap %6zu KiB, %zu descriptors\n", when, usage.resident_bytes >> 10,
                 usage.heap_bytes >> 10, usage.descriptors);

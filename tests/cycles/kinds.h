@@ -19,9 +19,13 @@ class Counts {
     for (unsigned i = 0; i < kKinds; ++i)
       of_[i] += other.of_[i];
     connections += other.connections;
+    binds += other.binds;
+    shared_receives += other.shared_receives;
     return *this;
   }
-  std::uint64_t connections = 0;  ///< that were begun at least
+  std::uint64_t connections = 0;      ///< that were begun at least
+  std::uint64_t binds = 0;            ///< of windows, still bound or on their way when everything is closed
+  std::uint64_t shared_receives = 0;  ///< posted to shared receive queues
 
  private:
   std::array<std::uint64_t, kKinds> of_{};

@@ -165,6 +165,27 @@ void Plot::use_connector(Item& item) {
   });
 }
 
+/// Receives that no message will ever take, and a threshold that there are fewer of: it tells at once (R-SRQ-04).
+void Plot::use_shared_queue(Item& item) {
+  NDK_SRQ* srq = item.as<NDK_SRQ>();
+  if (item.has_pending_request()) return;
+  if (!item.was_used) {
+    item.was_used = true;
+    for (unsigned i = random_.below(4); i != 0; --i) {
+      EXPECT_EQ(srq->Dispatch->NdkSrqReceive(srq, &item, nullptr, 0), STATUS_SUCCESS);
+      ++made_.shared_receives;
+    }
+    return;
+  }
+  if (random_.one_in(4)) {
+    item.is_given_away = true;
+    item.close_after = true;
+  }
+  item.request([&](auto... rest) {
+    return srq->Dispatch->NdkModifySrq(srq, kQueueDepth + random_.below(16), 1 + random_.below(4), rest...);
+  });
+}
+
 void Plot::use(Item& item) {
   switch (item.kind()) {
     case Kind::cq:
@@ -194,10 +215,11 @@ void Plot::use(Item& item) {
     }
     case Kind::connector:
       return use_connector(item);
+    case Kind::srq:
+      return use_shared_queue(item);
     case Kind::adapter:
     case Kind::pd:
     case Kind::shared_endpoint:
-    case Kind::srq:
     case Kind::mw:
       return;
   }

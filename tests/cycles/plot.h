@@ -51,6 +51,7 @@ class Plot {
   void begin_create(Item& item);
   void use(Item& item);
   void use_region(Item& item);
+  void use_shared_queue(Item& item);
   void use_connector(Item& item);
   void close_something();
   void give_up(Item& item);
