@@ -139,6 +139,15 @@ class End {
                                                       rest...);
                      }));
   }
+  /// Its receives come from `srq`.
+  bool make_qp_with(NDK_SRQ* srq, const Shape& shape) {
+    qp.close();
+    return went_well("NdkCreateQpWithSrq", create(qp, [&](auto... rest) {
+                       return pd.table()->NdkCreateQpWithSrq(pd.get(), cq.get(), cq.get(), srq, nullptr,
+                                                             shape.initiator_depth, shape.sges, shape.inline_bytes,
+                                                             rest...);
+                     }));
+  }
   bool make_connector() {
     return went_well("NdkCreateConnector", create(connector, [&](auto... rest) {
                        return adapter->Dispatch->NdkCreateConnector(adapter, rest...);
@@ -203,26 +212,65 @@ class End {
   }
   bool receive(std::size_t bytes, std::size_t offset = 0) {
     const NDK_SGE to = sge(offset, bytes);
-    return note("NdkReceive", "a receive's result", false, qp.table()->NdkReceive(qp.get(), context(), &to, 1));
+    return note("NdkReceive", "a receive's result", Told::yes, qp.table()->NdkReceive(qp.get(), context(), &to, 1));
   }
   bool send(std::size_t bytes, ULONG flags = 0, std::size_t offset = 0) {
     const NDK_SGE from = sge(offset, bytes);
-    return note("NdkSend", "a send's result", is_silent(flags),
+    return note("NdkSend", "a send's result", is_told(flags),
                 qp.table()->NdkSend(qp.get(), context(), &from, 1, flags));
   }
   bool write(const End& to, std::size_t bytes, ULONG flags = 0) {
     const NDK_SGE from = sge(0, bytes);
-    return note("NdkWrite", "a write's result", is_silent(flags),
+    return note("NdkWrite", "a write's result", is_told(flags),
                 qp.table()->NdkWrite(qp.get(), context(), &from, 1, to.address(), to.token(), flags));
   }
   bool read(const End& from, std::size_t bytes, ULONG flags = 0) {
     const NDK_SGE to = sge(0, bytes);
-    return note("NdkRead", "a read's result", is_silent(flags),
+    return note("NdkRead", "a read's result", is_told(flags),
                 qp.table()->NdkRead(qp.get(), context(), &to, 1, from.address(), from.token(), flags));
+  }
+  bool fast_register(NDK_MR* region, const NDK_LOGICAL_ADDRESS* pages, ULONG count, SIZE_T bytes, UINT64 base,
+                     ULONG flags) {
+    return note("NdkFastRegister", "a fast-register's result", is_told(flags),
+                qp.table()->NdkFastRegister(qp.get(), context(), region, count, pages, 0, bytes,
+                                            reinterpret_cast<PVOID>(base), flags));
+  }
+  bool invalidate(NDK_OBJECT_HEADER* region_or_window, ULONG flags = 0) {
+    return note("NdkInvalidate", "an invalidate's result", is_told(flags),
+                qp.table()->NdkInvalidate(qp.get(), context(), region_or_window, flags));
+  }
+  bool bind(NDK_MW* window, std::size_t bytes, ULONG flags) {
+    return note("NdkBind", "a bind's result", is_told(flags),
+                qp.table()->NdkBind(qp.get(), context(), mr.get(), window, memory->data, bytes, flags));
+  }
+  bool receive_from(NDK_SRQ* srq, std::size_t bytes) {
+    const NDK_SGE to = sge(0, bytes);
+    // One that no message takes is never reported (R-FLU-05).
+    return note("NdkSrqReceive", "a receive's result", Told::perhaps,
+                srq->Dispatch->NdkSrqReceive(srq, context(), &to, 1));
+  }
+  bool send_and_invalidate(UINT32 token, std::size_t bytes) {
+    const NDK_SGE from = sge(0, bytes);
+    return note("NdkSendAndInvalidate", "a send's result", Told::yes,
+                qp.table()->NdkSendAndInvalidate(qp.get(), context(), &from, 1, 0, token));
+  }
+  bool read_at(UINT64 address, UINT32 token, const NDK_SGE& to, ULONG flags = 0) {
+    return note("NdkRead", "a read's result", is_told(flags),
+                qp.table()->NdkRead(qp.get(), context(), &to, 1, address, token, flags));
   }
   /// Until every request that will report has; false if one failed. A connection that breaks cancels what it has
   /// (R-DISC-15), so this ends by itself; else it is a failure.
   bool finish_requests() { return finish_requests(network_answers_); }
+  /// Until the last post has, whatever is with those before it.
+  bool finish_last() {
+    const Posted& last = posted_[posts_ - 1];
+    return wait_until(network_answers_, [&] { return last.done || disconnects != 0; }) && last.done && all_succeeded_;
+  }
+  /// Until so many messages were received into receives of a shared queue.
+  bool finish_shared_receives(std::size_t count) {
+    return wait_until(network_answers_, [&] { return shared_received_ >= count || disconnects != 0; }) &&
+           shared_received_ >= count && all_succeeded_;
+  }
   bool resize_queue(ULONG depth) {
     return went_well("NdkResizeCq",
                      ask([&](auto... rest) { return cq.table()->NdkResizeCq(cq.get(), depth, rest...); }));
@@ -252,7 +300,11 @@ class End {
   UINT32 token() const { return mr.table()->NdkGetRemoteTokenFromMr(mr.get()); }
   bool same(const End& other, std::size_t bytes) const { return memory->same(*other.memory, bytes); }
 
-  static VOID disconnected(PVOID context) { ++static_cast<End*>(context)->disconnects; }
+  static VOID disconnected(PVOID context) {
+    auto* self = static_cast<End*>(context);
+    ++self->disconnects;
+    self->told.set();
+  }
   static VOID disconnected_because(PVOID context, ULONG) { disconnected(context); }
 
   NDK_ADAPTER* adapter;
@@ -269,21 +321,28 @@ class End {
 
  private:
   bool finish_requests(bool must) {
-    while (outstanding_ != 0) {
+    return wait_until(must, [&] { return outstanding_ == 0; }) && all_succeeded_;
+  }
+  template <class Condition>
+  bool wait_until(bool must, Condition condition) {
+    while (!condition()) {
       told.clear();
       cq.table()->NdkArmCq(cq.get(), NDK_CQ_NOTIFY_ANY);
       if (take_results() != 0) continue;  // the arm stays; another notification does no harm
+      if (condition()) break;             // not of results
       if (!told.wait(must ? kPatience : kPatience / 20)) {
         EXPECT_FALSE(must) << outstanding_ << " accepted requests never completed";
         return false;
       }
       take_results();
     }
-    return all_succeeded_;
+    return true;
   }
+  /// Whether an accepted request has an entry in the queue when it has succeeded.
+  enum class Told { yes, no, perhaps };
   struct Posted {
     const char* result_of = nullptr;
-    bool silent = false;
+    Told told = Told::yes;
     bool done = false;
   };
   static constexpr std::size_t kPostsMax = 256;
@@ -292,16 +351,16 @@ class End {
     EXPECT_EQ(status, STATUS_SUCCESS);
     static_cast<End*>(context)->told.set();
   }
-  static bool is_silent(ULONG flags) { return (flags & NDK_OP_FLAG_SILENT_SUCCESS) != 0; }
+  static Told is_told(ULONG flags) { return (flags & NDK_OP_FLAG_SILENT_SUCCESS) != 0 ? Told::no : Told::yes; }
   PVOID context() const { return reinterpret_cast<PVOID>(posts_ + 1); }
-  bool note(std::string_view function, const char* result_of, bool silent, NTSTATUS returned) {
+  bool note(std::string_view function, const char* result_of, Told told_of, NTSTATUS returned) {
     if (!went_well(function, returned)) return false;
     if (posts_ == kPostsMax) {
       ADD_FAILURE() << "more posts than the scenario can note";
       return false;
     }
-    posted_[posts_++] = {result_of, silent, false};
-    outstanding_ += !silent;
+    posted_[posts_++] = {result_of, told_of, false};
+    outstanding_ += told_of == Told::yes ? 1 : 0;
     return true;
   }
   std::size_t take_results() {
@@ -315,9 +374,10 @@ class End {
       }
       Posted& request = posted_[index];
       request.done = true;
-      if (!request.silent) --outstanding_;
+      if (request.told == Told::yes) --outstanding_;
       const bool well = went_well(request.result_of, result.Status);
-      EXPECT_FALSE(request.silent && well) << "R-SIL-01";
+      EXPECT_FALSE(request.told == Told::no && well) << "R-SIL-01";
+      if (request.told == Told::perhaps) ++shared_received_;
       all_succeeded_ = all_succeeded_ && well;
     }
     return taken;
@@ -326,6 +386,7 @@ class End {
   Posted posted_[kPostsMax];
   std::uintptr_t posts_ = 0;
   std::size_t outstanding_ = 0;
+  std::size_t shared_received_ = 0;
   bool all_succeeded_ = true;
 };
 

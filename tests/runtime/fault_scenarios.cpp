@@ -425,6 +425,8 @@ constexpr FaultScenario kScenarios[] = {
     {"ObjectsClosedAntecedentsLast", objects_closed_antecedents_last},
     {"ObjectsClosedAntecedentsFirst", objects_closed_antecedents_first},
     {"Registrations", registrations},
+    {"MappingsAndFastRegions", mappings_and_fast_regions},
+    {"WindowsAndSharedReceives", windows_and_shared_receives},
     {"Listening", listening},
     {"Conversation", conversation},
     {"LongConversation", long_conversation},

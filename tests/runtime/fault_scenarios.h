@@ -15,6 +15,10 @@ struct FaultScenario {
 };
 std::span<const FaultScenario> fault_scenarios();
 
+// In a file of their own (fault_scenarios_memory.cpp).
+bool mappings_and_fast_regions(const Place& place);
+bool windows_and_shared_receives(const Place& place);
+
 /// One of each kind of object, a connection, one of each data operation, and the end of it all: the scenario that must
 /// go well again after any failure. `bytes` for each operation.
 bool converse(const Place& place, std::size_t bytes = 20'000);

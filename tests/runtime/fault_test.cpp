@@ -11,8 +11,9 @@ const std::vector<Setting> kSettings(std::begin(kBoundedWaits), std::end(kBounde
 /// The scenarios and the policies in turn.
 void in_weather(std::uint64_t seeds, const sim::Options& options, bool network_answers = true) {
   sim::for_each_seed(seeds, [&](std::uint64_t seed) {
-    const FaultScenario& scenario = fault_scenarios()[seed % fault_scenarios().size()];
-    const char* policy = kPolicies[seed % std::size(kPolicies)];
+    const std::size_t scenarios = fault_scenarios().size();
+    const FaultScenario& scenario = fault_scenarios()[seed % scenarios];
+    const char* policy = kPolicies[(seed + seed / scenarios) % std::size(kPolicies)];  // each with each, in the end
     SCOPED_TRACE(std::string(scenario.name) + ", policy " + policy);
     sim::World world(seed, options);
     const sim::Result result = world.run([&] {
