@@ -225,7 +225,7 @@ void Connection::launch(unsigned from) {
     const std::uint64_t window_end = pipe.read + core_.options.receive_buffer_bytes;
     if (pipe.launched >= window_end) return;
     const std::uint64_t most = std::min(pipe.written, window_end) - pipe.launched;
-    const bool in_pieces = core_.network.below(2) == 0;
+    const bool in_pieces = core_.network.below(2) == 0 && core_.options.in_pieces;
     pipe.launched += in_pieces ? 1 + core_.network.below(most) : most;
     at(arrival_ns(pipe), [this, from, until = pipe.launched] { deliver(from, until); });
   }

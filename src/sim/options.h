@@ -65,6 +65,7 @@ struct Options {
   Range accept_delay_ns{0, 100 * io::kMicrosecond};           ///< from the handshake's end to AcceptSink
   Chance short_read = Chance::one_in(4);
   Chance short_write = Chance::one_in(4);
+  bool in_pieces = true;  ///< what was written may arrive in several; false: as it was written
   std::size_t segment_bytes = 1460;
   std::size_t segment_bytes_later = 0;                 ///< what it changes to, once; 0: it stays
   Range segment_changes_at_bytes{0, 64 * 1024};        ///< octets written to the stream when it does
