@@ -6,4 +6,5 @@ cd "$(dirname "$0")/.."
 mode=(--dry-run --Werror)
 [ "${1:-}" != --fix ] || mode=(-i)
 git ls-files -z -- 'src/*.h' 'src/*.cpp' 'tests/*.h' 'tests/*.cpp' 'tools/*.h' 'tools/*.cpp' 'examples/*.cpp' \
+  'bench/*.h' 'bench/*.cpp' \
   | grep -zv '^tests/wdk/' | xargs -0 -n 40 -P "$(nproc)" clang-format "${mode[@]}"

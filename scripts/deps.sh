@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs what is missing, from the distribution's packages. Groups: build (default), test, interop.
-#   scripts/deps.sh [--check] [build] [test] [interop]
+# Installs what is missing, from the distribution's packages. Groups: build (default), test, interop, bench.
+#   scripts/deps.sh [--check] [build] [test] [interop] [bench]
 # --check only names what is missing; exit 1 if anything is.
 set -euo pipefail
 
@@ -8,13 +8,15 @@ build=(g++ gcc cmake ninja-build pkg-config libisal-dev libdw-dev libfmt-dev lib
 test=(libgtest-dev libgmock-dev librapidcheck-dev clang-14 clang libclang-rt-14-dev clang-format gdb python3 tshark
       iproute2 nftables valgrind)
 interop=(qemu-system-x86 busybox-static kmod cpio make rdmacm-utils ibverbs-providers iproute2 tshark)
+# What bench/ measures NDK beside; without them it measures what is there.
+bench=(libfabric-bin libfabric-dev ucx-utils)
 
 check=0
 groups=()
 for word in "$@"; do
   case $word in
     --check) check=1 ;;
-    build | test | interop) groups+=("$word") ;;
+    build | test | interop | bench) groups+=("$word") ;;
     *) echo "deps.sh: unknown word '$word'" >&2; exit 2 ;;
   esac
 done

@@ -1,0 +1,72 @@
+"""bench/run: see bench/README.md."""
+import argparse
+import datetime
+import json
+import pathlib
+import sys
+
+from suite import matrix, place, report, rounds
+
+RESULTS = place.ROOT / "bench" / "results"
+
+
+def parse(arguments, names):
+    parser = argparse.ArgumentParser(prog="bench/run", description="Measures NDK beside raw TCP, libfabric and UCX.")
+    parser.add_argument("--quick", action="store_true", help="fewer sizes and rounds: about three minutes, not thirty")
+    parser.add_argument("--only", action="append", metavar="NAME", choices=names,
+                        help=f"this group only, keeping the others' results; may be repeated: {', '.join(names)}")
+    parser.add_argument("--rounds", type=int, help="rounds of each group; 5, with --quick 3")
+    parser.add_argument("--duration", type=float, help="seconds a measurement; 0.3, with --quick 0.15")
+    parser.add_argument("--cores", help="SERVER,CLIENT; the first two that are allowed")
+    parser.add_argument("--preset", default="release", help="CMake preset that is built and measured; release")
+    parser.add_argument("--no-build", action="store_true", help="measure what was built before")
+    parser.add_argument("--report", action="store_true", help="only write the report again, from what is in bench/results")
+    return parser.parse_args(arguments)
+
+
+def stored_results(groups):
+    found = {}
+    for group in groups:
+        path = RESULTS / f"{group.name}.json"
+        if path.exists():
+            found[group.name] = json.loads(path.read_text())
+    return found
+
+
+def measure(options, groups):
+    if not options.no_build:
+        place.build(options.preset)
+    machine = place.describe()
+    machine["congestion"] = place.CONGESTION
+    cores = place.cores(options.cores)
+    if not options.only:
+        for old in RESULTS.glob("*.json"):
+            old.unlink()
+    for group in groups:
+        if options.only and group.name not in options.only:
+            continue
+        began = datetime.datetime.now(datetime.timezone.utc)
+        data = rounds.run(group, options.rounds or (3 if options.quick else 5),
+                          options.duration or (0.15 if options.quick else 0.3),
+                          place.ROOT / "build" / options.preset, cores)
+        data.update({"date": began.isoformat(timespec="seconds"), "cores": cores, "machine": machine,
+                     "command": "bench/run " + " ".join(sys.argv[1:])})
+        (RESULTS / f"{group.name}.json").write_text(json.dumps(data, indent=1) + "\n")
+
+
+def main():
+    names = [group.name for group in matrix.groups(False)]
+    options = parse(sys.argv[1:], names)
+    groups = matrix.groups(options.quick)
+    RESULTS.mkdir(exist_ok=True)
+    if not options.report:
+        measure(options, groups)
+    stored = stored_results(groups)
+    if not stored:
+        print("bench: nothing has been measured yet", file=sys.stderr)
+        return 1
+    machine = next(iter(stored.values()))["machine"]
+    text = report.markdown(groups, stored, machine)
+    (RESULTS / "report.md").write_text(text)
+    print(RESULTS / "report.md")
+    return 0
