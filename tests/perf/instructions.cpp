@@ -2,8 +2,8 @@
 // the order of threads, and that order is the seed's. scripts/instructions.py starts it and reads what callgrind wrote:
 // one part for each path, of what ran between the two ends of a Counted.
 //
-// Prints one JSON object: what it was compiled with, and the operations of each path. Without callgrind it does the same
-// and counts nothing.
+// Prints one JSON object: what it was compiled with, and the operations of each path. Without callgrind it does the
+// same and counts nothing.
 #include <gnu/libc-version.h>
 #include <valgrind/callgrind.h>
 
@@ -108,7 +108,9 @@ class Paths {
   NTSTATUS write(std::size_t bytes) {
     return active_.write(here_.sge(0, bytes), channel_.there.address(), remote_token_);
   }
-  NTSTATUS read(std::size_t bytes) { return active_.read(here_.sge(0, bytes), channel_.there.address(), remote_token_); }
+  NTSTATUS read(std::size_t bytes) {
+    return active_.read(here_.sge(0, bytes), channel_.there.address(), remote_token_);
+  }
 
   NTSTATUS post_send(const NDK_SGE& sge) { return active_.send(sge); }
   NTSTATUS post_inline_send(const NDK_SGE& sge) { return active_.send(sge, 2, NDK_OP_FLAG_INLINE); }

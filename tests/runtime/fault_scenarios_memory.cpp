@@ -1,5 +1,5 @@
-// Memory as drivers on Windows use it, with any call failing: mappings, fast registration, windows, invalidation from both
-// ends; and receives that are shared.
+// Memory as drivers on Windows use it, with any call failing: mappings, fast registration, windows, invalidation from
+// both ends; and receives that are shared.
 #include "fast_region.h"
 #include "fault_scenarios.h"
 
@@ -48,15 +48,15 @@ bool mappings_and_fast_regions(const Place& place) {
     well = well && enlist(0) && passive.finish_requests();
     well = well && link.active.read_at(kBase, token, link.active.sge(0, memory.bytes)) && link.active.finish_requests();
     for (ULONG i = 0; i < kPages && well; ++i)
-      EXPECT_EQ(std::memcmp(link.active.memory->data + i * PAGE_SIZE, memory.data + (kPages - 1 - i) * PAGE_SIZE,
-                            PAGE_SIZE),
-                0);
+      EXPECT_EQ(
+          std::memcmp(link.active.memory->data + i * PAGE_SIZE, memory.data + (kPages - 1 - i) * PAGE_SIZE, PAGE_SIZE),
+          0);
     NDK_SGE sink{};
     sink.VirtualAddress = reinterpret_cast<PVOID>(kBase);
     sink.Length = PAGE_SIZE;
     sink.MemoryRegionToken = token;
-    well = well && passive.read_at(link.active.address(), link.active.token(), sink,
-                                   NDK_OP_FLAG_RDMA_READ_LOCAL_INVALIDATE);
+    well = well &&
+           passive.read_at(link.active.address(), link.active.token(), sink, NDK_OP_FLAG_RDMA_READ_LOCAL_INVALIDATE);
     well = well && enlist(NDK_OP_FLAG_READ_FENCE) && passive.finish_requests();
   }
   const bool parted = link.part();
@@ -74,18 +74,17 @@ bool windows_and_shared_receives(const Place& place) {
   Object<NDK_SRQ> srq;
   Object<NDK_MW> window;
   const auto modify = [&](ULONG depth) {
-    return went_well("NdkModifySrq", ask([&](auto... rest) {
-                       return srq.table()->NdkModifySrq(srq.get(), depth, 0, rest...);
-                     }));
+    return went_well("NdkModifySrq",
+                     ask([&](auto... rest) { return srq.table()->NdkModifySrq(srq.get(), depth, 0, rest...); }));
   };
-  bool well = went_well("NdkCreateSrq", create(srq,
-                                               [&](auto... rest) {
-                                                 return pd->Dispatch->NdkCreateSrq(pd, 4, 2, 0, nullptr, nullptr,
-                                                                                   nullptr, rest...);
-                                               })) &&
-              went_well("NdkCreateMw",
-                        create(window, [&](auto... rest) { return pd->Dispatch->NdkCreateMw(pd, rest...); })) &&
-              passive.make_qp_with(srq.get(), shape) && link.establish();
+  bool well =
+      went_well("NdkCreateSrq", create(srq,
+                                       [&](auto... rest) {
+                                         return pd->Dispatch->NdkCreateSrq(pd, 4, 2, 0, nullptr, nullptr, nullptr,
+                                                                           rest...);
+                                       })) &&
+      went_well("NdkCreateMw", create(window, [&](auto... rest) { return pd->Dispatch->NdkCreateMw(pd, rest...); })) &&
+      passive.make_qp_with(srq.get(), shape) && link.establish();
   for (int i = 0; i < 3 && well; ++i)
     well = passive.receive_from(srq.get(), 100);
   // Larger than its memory, with receives in it, and smaller again.
