@@ -195,6 +195,8 @@ case $case in
     done
     expect 2 "$ndkperf" -C -ServerAddr 127.0.0.1:1 --op atomic
     expect 2 "$ndkperf" -C -ServerAddr 127.0.0.1:1 --mode lat --connections 2
+    expect 2 "$ndkperf" -C -ServerAddr 127.0.0.1:1 --connections 16385
+    expect 2 "$ndkperf" -C -ServerAddr 127.0.0.1:1 --offset 4096
     ;;
   no_adapter)
     for tool in "$ndkping" "$ndkperf"; do
@@ -268,7 +270,35 @@ while True: held.append(s.accept())' >"$work/silent.out" &
     json_says client.out \
       'all(r["lat_min_us"] <= r["lat_p50_us"] <= r["lat_p99_us"] <= r["lat_max_us"] for r in d["rounds"])'
     json_says client.out 'all(r["iterations"] == 100 for r in d["rounds"]) and d["depth"] == 1'
+    json_says client.out 'all(sum(n for _, n in r["lat_histogram_us"]) == 100 for r in d["rounds"])'
+    json_says client.out 'all(r["lat_histogram_us"][-1][0] >= r["lat_max_us"] for r in d["rounds"])'
     json_says server.out 'd["result"] == "pass" and all(r["verified"] for r in d["rounds"])'
+    # Each side's processor time is its own: the server's, as the client was told it, is what the server says.
+    python3 - "$work/client.out" "$work/server.out" <<'CHECK' || fail "the server's processor time is not told"
+import json, sys
+client, server = (json.load(open(path))["rounds"] for path in sys.argv[1:])
+told = [round(r["server_cpu_s"], 9) for r in client]
+said = [round(r["cpu_s"], 9) for r in server]
+gib = [r["iterations"] * r["size_bytes"] / 2**30 for r in client]
+sums = [abs(r["cpu_s_per_gib"] * g - r["cpu_s"] - r["server_cpu_s"]) < 1e-6 for r, g in zip(client, gib)]
+sys.exit(0 if told == said and sum(said) > 0 and all(sums) else 1)
+CHECK
+    ;;
+  perf_offset)
+    # Wherever the buffers lie, the right bytes are in them.
+    for op in send write read; do
+      for offset in 1 4095; do
+        port=$(free_port)
+        perf_pair --op $op --mode lat --size 1,9K --iterations 50 --offset $offset
+        port=$(free_port)
+        perf_pair --op $op --size 1,9K --iterations 50 --offset $offset --defer --depth 7 --connections 2
+      done
+    done
+    ;;
+  perf_many_connections)
+    perf_pair --op write --size 100 --iterations 20 --depth 2 --connections 300
+    port=$(free_port)
+    perf_pair --op send --size 100 --iterations 20 --depth 2 --connections 300 -b
     ;;
   perf_windows_words)
     server_options='-TestType rperf'

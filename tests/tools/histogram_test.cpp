@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <utility>
+#include <vector>
 
 namespace softndk::tools {
 namespace {
@@ -75,6 +77,20 @@ TEST(Histogram, MergeIsTheSameAsRecordingBoth) {
   EXPECT_EQ(left.max(), both.max());
   for (const double fraction : {0.1, 0.5, 0.9, 0.99, 1.0})
     EXPECT_EQ(left.quantile(fraction), both.quantile(fraction));
+}
+
+TEST(Histogram, ItsStepsHoldEveryValueOnceInRisingOrder) {
+  Histogram histogram;
+  for (const std::uint64_t value : {std::uint64_t{7}, std::uint64_t{7}, std::uint64_t{1000}, UINT64_MAX})
+    histogram.record(value);
+  std::vector<std::pair<std::uint64_t, std::uint64_t>> steps;
+  histogram.for_each_step([&](std::uint64_t highest, std::uint64_t count) { steps.emplace_back(highest, count); });
+  ASSERT_EQ(steps.size(), 3u);
+  EXPECT_EQ(steps[0], std::pair(std::uint64_t{7}, std::uint64_t{2}));
+  EXPECT_GE(steps[1].first, 1000u);
+  EXPECT_LE(steps[1].first, 1000u + 1000u / Histogram::kStepsPerOctave);
+  EXPECT_EQ(steps[1].second, 1u);
+  EXPECT_EQ(steps[2], std::pair(UINT64_MAX, std::uint64_t{1}));
 }
 
 }  // namespace

@@ -17,6 +17,7 @@ PerfHello some_hello() {
   hello.connections = 3;
   hello.depth = 64;
   hello.buffer_bytes = 1 << 20;
+  hello.offset_bytes = 77;
   hello.buffers = {0x1122334455667788, 0x99aabbccddeeff00, 0x12345678, 0x9abcdef0};
   return hello;
 }
@@ -52,6 +53,7 @@ TEST(PerfHello, ValuesOutOfRangeAreRefused) {
   EXPECT_FALSE(decoded([](PerfHello& hello) { hello.depth = kPerfDepthMax + 1; }));
   EXPECT_FALSE(decoded([](PerfHello& hello) { hello.buffer_bytes = 0; }));
   EXPECT_FALSE(decoded([](PerfHello& hello) { hello.buffer_bytes = kPerfSizeBytesMax + 1; }));
+  EXPECT_FALSE(decoded([](PerfHello& hello) { hello.offset_bytes = kPerfOffsetBytesMax + 1; }));
 }
 
 TEST(PerfHello, OtherPrivateDataIsRefused) {
@@ -65,7 +67,7 @@ TEST(PerfHello, OtherPrivateDataIsRefused) {
 }
 
 TEST(PerfControl, DecodesToWhatWasEncoded) {
-  const PerfControl control = {PerfKind::verdict, 4096, 0x123456789abcdef0};
+  const PerfControl control = {PerfKind::verdict, 4096, 0x123456789abcdef0, 0x0fedcba987654321};
   std::array<std::byte, PerfControl::kWireBytes> wire;
   encode(control, wire);
   EXPECT_EQ(decode_control(wire), control);

@@ -23,6 +23,12 @@ class Histogram {
   /// The value below or at which `fraction` (0..1) of the values lie: the largest that its step stands for, and never
   /// above max(). 0 when nothing was recorded.
   std::uint64_t quantile(double fraction) const;
+  /// Calls `visit(highest, count)` for each step that has something, in rising order.
+  template <class Visit>
+  void for_each_step(Visit visit) const {
+    for (std::size_t step = 0; step < kStepCount; ++step)
+      if (steps_[step] > 0) visit(highest_of(step), steps_[step]);
+  }
 
  private:
   // Values below kStepsPerOctave have a step of their own; each octave above has kStepsPerOctave steps.

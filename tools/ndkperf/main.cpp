@@ -5,6 +5,7 @@
 #include <cctype>
 
 #include "tools/ndkperf/perf_run.h"
+#include "tools/ndkperf/perf_usage.h"
 #include "tools/ndkping/ping_run.h"
 
 using namespace softndk::tools;
@@ -58,10 +59,14 @@ int main(int argc, char** argv) {
       ->check(CLI::Range(1u, kPerfDepthMax));
   app.add_option("--connections", plan.connections, "client: connections that share the bandwidth test; 1 by default")
       ->check(CLI::Range(1u, kPerfConnectionsMax));
+  app.add_option("--offset", plan.offset_bytes, "client: of both sides' buffers within their pages; 0 by default")
+      ->check(CLI::Range(0u, kPerfOffsetBytesMax));
+  app.add_flag("--defer", plan.defer, "client: requests of the bandwidth test that others follow say so");
   auto* notified = app.add_flag("--notified", options.notified, "wait for notifications (-b)");
   app.add_flag("--polled", options.polled, "poll for completions, as is the default (-p)")->excludes(notified);
   app.add_flag("--perftest", options.perftest, "tables in the style of Linux perftest");
 
+  raise_descriptor_limit();
   std::vector<OptionWord> words(std::begin(kOwnWords), std::end(kOwnWords));
   words.insert(words.end(), common_option_words().begin(), common_option_words().end());
   if (const auto leave = parse_command_line(app, common, argc, argv, words)) return static_cast<int>(*leave);

@@ -1,10 +1,11 @@
 #include "tools/ndkperf/perf_client.h"
 
 #include <fmt/format.h>
-#include <sys/resource.h>
 
 #include <algorithm>
 #include <chrono>
+
+#include "tools/ndkperf/perf_usage.h"
 
 namespace softndk::tools {
 namespace {
@@ -13,15 +14,6 @@ using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
-double cpu_seconds() {
-  rusage usage;
-  getrusage(RUSAGE_SELF, &usage);
-  const auto seconds = [](const timeval& time) {
-    return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
-  };
-  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
 
 /// The best stretch of a round, in messages per second.
@@ -55,6 +47,7 @@ Result<std::unique_ptr<PerfLink>> PerfClient::make_link(bool is_control) {
   hello.connections = plan_.connections;
   hello.depth = plan_.depth;
   hello.buffer_bytes = static_cast<std::uint32_t>(plan_.size_max_bytes());
+  hello.offset_bytes = plan_.offset_bytes;
   auto link = PerfLink::create(adapter_, *pd_, *cq_, hello, Side::client);
   if (!link) return link;
   if (auto connected = (*link)->connect(adapter_, place_.client, place_.server, Deadline(limit_s_)); !connected)
@@ -94,6 +87,7 @@ Result<void> PerfClient::book(const PerfResult& result) {
   if (result.tag != PerfTag::receive) {
     ++link.completed;
     ++completed_;
+    queue_if_ready(link);
     return {};
   }
   if (&link == control_.get()) {
@@ -104,8 +98,10 @@ Result<void> PerfClient::book(const PerfResult& result) {
   }
   ++link.received;
   // In a stream of sends the only thing that comes back is credit.
-  if (plan_.op == PerfOp::send && plan_.mode == PerfMode::bandwidth)
+  if (plan_.op == PerfOp::send && plan_.mode == PerfMode::bandwidth) {
     link.credits += receive_depth(link.hello(), Side::server) / 2;
+    queue_if_ready(link);
+  }
   return link.post_receive();
 }
 
@@ -140,20 +136,20 @@ Result<PerfRound> PerfClient::run(std::size_t size_bytes) {
   const auto ready = ask({PerfKind::begin, static_cast<std::uint32_t>(size_bytes), 0}, PerfKind::ready);
   if (!ready) return tl::unexpected(ready.error());
   completed_ = 0;
-  const double cpu_before_s = cpu_seconds();
+  const std::uint64_t cpu_before_ns = cpu_ns();
   auto done = plan_.mode == PerfMode::latency ? latency_round(round) : bandwidth_round(round);
   if (!done) return tl::unexpected(done.error());
-  round.cpu_s = cpu_seconds() - cpu_before_s;
+  round.cpu_s = static_cast<double>(cpu_ns() - cpu_before_ns) / 1e9;
   // No stretch was long enough, or the last one, which was not, was the best.
   round.peak_mib_s = std::max(round.peak_mib_s, round.average_mib_s());
-  if (auto verified = verify(size_bytes); !verified) return tl::unexpected(verified.error());
+  if (auto verified = verify(round); !verified) return tl::unexpected(verified.error());
   return round;
 }
 
 Result<void> PerfClient::exchange_once(PerfLink& link, std::size_t size_bytes) {
   if (plan_.op == PerfOp::read) {
     const std::uint64_t wanted = link.completed + 1;
-    if (auto posted = link.read_load(size_bytes); !posted) return posted;
+    if (auto posted = link.read_load(size_bytes, 0); !posted) return posted;
     while (link.completed < wanted)
       if (auto pumped = pump("the completion of NdkRead"); !pumped) return pumped;
     return {};
@@ -172,11 +168,15 @@ Result<void> PerfClient::exchange_once(PerfLink& link, std::size_t size_bytes) {
   return {};
 }
 
+std::uint64_t PerfClient::iterations(std::size_t size_bytes) const {
+  constexpr std::uint64_t kUnbounded = UINT64_MAX / kPerfConnectionsMax;
+  if (plan_.iterations > 0) return plan_.iterations;
+  return plan_.duration_s > 0 ? kUnbounded : plan_.default_iterations(size_bytes);
+}
+
 Result<void> PerfClient::latency_round(PerfRound& round) {
   PerfLink& link = *links_.front();
-  const std::uint64_t iterations =
-      plan_.iterations > 0 ? plan_.iterations
-                           : (plan_.duration_s > 0 ? UINT64_MAX : plan_.default_iterations(round.size_bytes));
+  const std::uint64_t iterations = this->iterations(round.size_bytes);
   constexpr std::uint64_t kWarmUp = 50;
   for (std::uint64_t i = 0; i < std::min(kWarmUp, iterations); ++i)
     if (auto done = exchange_once(link, round.size_bytes); !done) return done;
@@ -195,43 +195,54 @@ Result<void> PerfClient::latency_round(PerfRound& round) {
   return {};
 }
 
-bool PerfClient::may_post(const PerfLink& link, std::uint64_t iterations) const {
-  if (link.posted >= iterations || link.posted - link.completed >= plan_.depth) return false;
+void PerfClient::queue_if_ready(PerfLink& link) {
+  if (link.is_queued || !may_post(link)) return;
+  link.is_queued = true;
+  ready_.push_back(&link);
+}
+
+bool PerfClient::may_post(const PerfLink& link) const {
+  if (link.posted >= iterations_ || link.posted - link.completed >= plan_.depth) return false;
   return plan_.op != PerfOp::send || link.credits > 0;
 }
 
 Result<void> PerfClient::post_one(PerfLink& link, std::size_t size_bytes) {
   ++link.posted;
+  if (plan_.op == PerfOp::send) --link.credits;
+  const ULONG flags = plan_.defer && may_post(link) ? NDK_OP_FLAG_DEFER : 0;
   switch (plan_.op) {
     case PerfOp::send:
-      --link.credits;
-      return link.send_load(size_bytes, 0);
+      return link.send_load(size_bytes, flags);
     case PerfOp::write:
-      return link.write_load(size_bytes, 0);
+      return link.write_load(size_bytes, flags);
     case PerfOp::read:
-      return link.read_load(size_bytes);
+      return link.read_load(size_bytes, flags);
   }
   return {};
 }
 
 Result<void> PerfClient::bandwidth_round(PerfRound& round) {
-  const std::uint64_t iterations =
-      plan_.iterations > 0 ? plan_.iterations
-                           : (plan_.duration_s > 0 ? UINT64_MAX : plan_.default_iterations(round.size_bytes));
+  iterations_ = iterations(round.size_bytes);
+  ready_.clear();
+  for (auto& link : links_) {
+    link->is_queued = false;
+    queue_if_ready(*link);
+  }
   const auto start = Clock::now();
   Peak peak(start);
   bool time_is_up = false;
   std::uint64_t posted = 0;
   for (;;) {
-    bool has_more = false;
-    for (auto& link : links_) {
-      while (!time_is_up && may_post(*link, iterations)) {
+    serving_.clear();
+    std::swap(ready_, serving_);
+    for (PerfLink* link : serving_) {
+      link->is_queued = false;
+      while (!time_is_up && may_post(*link)) {
         if (auto done = post_one(*link, round.size_bytes); !done) return done;
         ++posted;
       }
-      has_more |= !time_is_up && link->posted < iterations;
     }
-    if (!has_more && completed_ >= posted) break;
+    if (completed_ >= posted && (time_is_up || posted >= iterations_ * links_.size())) break;
     if (auto pumped = pump("the completion of the load"); !pumped) return pumped;
     peak.note(completed_);
     time_is_up = plan_.duration_s > 0 && seconds_since(start) >= plan_.duration_s;
@@ -263,9 +274,11 @@ Result<void> PerfClient::drain(std::uint64_t sent) {
   return {};
 }
 
-Result<void> PerfClient::verify(std::size_t size_bytes) {
+Result<void> PerfClient::verify(PerfRound& round) {
+  const std::size_t size_bytes = round.size_bytes;
   const auto verdict = ask({PerfKind::verify, 0, 0}, PerfKind::verdict);
   if (!verdict) return tl::unexpected(verdict.error());
+  round.server_cpu_s = static_cast<double>(verdict->cpu_ns) / 1e9;
   if (verdict->count != 0)
     return tl::unexpected(
         test_failure(fmt::format("the server found wrong bytes on {} of {} connections after {} bytes each",

@@ -27,10 +27,13 @@ class PerfClient {
   Result<void> latency_round(PerfRound& round);
   Result<void> bandwidth_round(PerfRound& round);
   Result<void> exchange_once(PerfLink& link, std::size_t size_bytes);
-  bool may_post(const PerfLink& link, std::uint64_t iterations) const;
+  bool may_post(const PerfLink& link) const;
+  /// Links that may post are served in the order in which they became so; the others cost nothing, however many.
+  void queue_if_ready(PerfLink& link);
   Result<void> post_one(PerfLink& link, std::size_t size_bytes);
+  std::uint64_t iterations(std::size_t size_bytes) const;
   Result<void> drain(std::uint64_t sent);
-  Result<void> verify(std::size_t size_bytes);
+  Result<void> verify(PerfRound& round);
 
   /// Waits for results and books them.
   Result<void> pump(const char* waiting_for);
@@ -42,7 +45,10 @@ class PerfClient {
   const PerfPlan& plan_;
   const double limit_s_;
   std::optional<PerfControl> answer_;
-  std::uint64_t completed_ = 0;  ///< over all connections, in this round
+  std::uint64_t completed_ = 0;   ///< over all connections, in this round
+  std::uint64_t iterations_ = 0;  ///< of each connection, in this round
+  std::vector<PerfLink*> ready_;
+  std::vector<PerfLink*> serving_;
   std::unique_ptr<Pd> pd_;
   std::unique_ptr<Cq> cq_;
   std::unique_ptr<PerfLink> control_;

@@ -44,7 +44,7 @@ Result<std::unique_ptr<PerfLink>> PerfLink::create(const Adapter& adapter, const
     std::size_t bytes;
     ULONG flags;
   };
-  const std::size_t load_bytes = hello.is_control ? 1 : hello.buffer_bytes;
+  const std::size_t load_bytes = hello.is_control ? 1 : std::size_t{hello.offset_bytes} + hello.buffer_bytes;
   const Wanted wanted[] = {
       {&link->in_, load_bytes, NDK_MR_FLAG_ALLOW_REMOTE_WRITE | NDK_MR_FLAG_RDMA_READ_SINK},
       {&link->out_, load_bytes, NDK_MR_FLAG_ALLOW_REMOTE_READ},
@@ -67,7 +67,7 @@ Result<std::unique_ptr<PerfLink>> PerfLink::create(const Adapter& adapter, const
 }
 
 PerfBuffers PerfLink::buffers() const {
-  return {in_->address(), out_->address(), in_->remote_token(), out_->remote_token()};
+  return {in_->address() + load_at(), out_->address() + load_at(), in_->remote_token(), out_->remote_token()};
 }
 
 Result<void> PerfLink::connect(const Adapter& adapter, const Address& source, const Address& destination,
@@ -100,19 +100,19 @@ Result<void> PerfLink::accept(const Adapter& adapter, std::unique_ptr<Connector>
 
 Result<void> PerfLink::post_receive() {
   return qp_->receive(context(PerfTag::receive),
-                      receives_load_ ? in_->sge(0, in_->memory().size()) : notes_->sge(0, kSlotBytes));
+                      receives_load_ ? in_->sge(load_at(), hello_.buffer_bytes) : notes_->sge(0, kSlotBytes));
 }
 
 Result<void> PerfLink::send_load(std::size_t bytes, ULONG flags) {
-  return qp_->send(context(PerfTag::send), out_->sge(0, bytes), flags);
+  return qp_->send(context(PerfTag::send), out_->sge(load_at(), bytes), flags);
 }
 
 Result<void> PerfLink::write_load(std::size_t bytes, ULONG flags) {
-  return qp_->write(context(PerfTag::write), out_->sge(0, bytes), peer_.in_address, peer_.in_token, flags);
+  return qp_->write(context(PerfTag::write), out_->sge(load_at(), bytes), peer_.in_address, peer_.in_token, flags);
 }
 
-Result<void> PerfLink::read_load(std::size_t bytes) {
-  return qp_->read(context(PerfTag::read), in_->sge(0, bytes), peer_.out_address, peer_.out_token);
+Result<void> PerfLink::read_load(std::size_t bytes, ULONG flags) {
+  return qp_->read(context(PerfTag::read), in_->sge(load_at(), bytes), peer_.out_address, peer_.out_token, flags);
 }
 
 Result<void> PerfLink::send_notice(ULONG flags) {

@@ -38,15 +38,15 @@ class PerfLink {
   /// Its first bytes.
   Result<void> send_load(std::size_t bytes, ULONG flags);
   Result<void> write_load(std::size_t bytes, ULONG flags);
-  Result<void> read_load(std::size_t bytes);
+  Result<void> read_load(std::size_t bytes, ULONG flags);
   /// One octet that says only that it comes after what was posted before.
   Result<void> send_notice(ULONG flags);
   Result<void> send_control(const PerfControl& control);
   /// The control message just received; the receive is posted again.
   Result<PerfControl> take_control();
 
-  std::span<std::byte> in(std::size_t bytes) const { return in_->memory().first(bytes); }
-  std::span<std::byte> out(std::size_t bytes) const { return out_->memory().first(bytes); }
+  std::span<std::byte> in(std::size_t bytes) const { return in_->memory().subspan(load_at(), bytes); }
+  std::span<std::byte> out(std::size_t bytes) const { return out_->memory().subspan(load_at(), bytes); }
   std::uint32_t receive_depth() const { return receive_depth_; }
   const PerfHello& hello() const { return hello_; }
 
@@ -57,9 +57,11 @@ class PerfLink {
   std::uint32_t credits = 0;     ///< sends the peer has receives for
   std::uint32_t uncredited = 0;  ///< receives consumed that the peer was not told of
   bool disconnected = false;
+  bool is_queued = false;  ///< among those that may post
 
  private:
   PerfLink() = default;
+  std::size_t load_at() const { return hello_.is_control ? 0 : hello_.offset_bytes; }
 
   PerfHello hello_;
   PerfBuffers peer_;

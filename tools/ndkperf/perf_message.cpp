@@ -7,7 +7,7 @@
 namespace softndk::tools {
 namespace {
 
-constexpr char kMagic[] = {'N', 'D', 'K', 'p', 'e', 'r', 'f', 1};  // the last is the version
+constexpr char kMagic[] = {'N', 'D', 'K', 'p', 'e', 'r', 'f', 2};  // the last is the version
 
 std::byte load_byte(std::size_t index, std::size_t size) {
   return static_cast<std::byte>(index * 131 + (index >> 8) + size);
@@ -36,7 +36,8 @@ void encode(const PerfHello& hello, std::span<std::byte, PerfHello::kWireBytes> 
   put_big_endian(out.subspan(12, 4), hello.connections);
   put_big_endian(out.subspan(16, 4), hello.depth);
   put_big_endian(out.subspan(20, 4), hello.buffer_bytes);
-  encode(hello.buffers, out.subspan<24, PerfBuffers::kWireBytes>());
+  put_big_endian(out.subspan(24, 4), hello.offset_bytes);
+  encode(hello.buffers, out.subspan<28, PerfBuffers::kWireBytes>());
 }
 
 std::optional<PerfHello> decode_perf_hello(std::span<const std::byte> in) {
@@ -52,10 +53,12 @@ std::optional<PerfHello> decode_perf_hello(std::span<const std::byte> in) {
   hello.connections = take_big_endian<std::uint32_t>(in.subspan(12, 4));
   hello.depth = take_big_endian<std::uint32_t>(in.subspan(16, 4));
   hello.buffer_bytes = take_big_endian<std::uint32_t>(in.subspan(20, 4));
+  hello.offset_bytes = take_big_endian<std::uint32_t>(in.subspan(24, 4));
   if (hello.connections < 1 || hello.connections > kPerfConnectionsMax || hello.depth < 1 ||
-      hello.depth > kPerfDepthMax || hello.buffer_bytes < 1 || hello.buffer_bytes > kPerfSizeBytesMax)
+      hello.depth > kPerfDepthMax || hello.buffer_bytes < 1 || hello.buffer_bytes > kPerfSizeBytesMax ||
+      hello.offset_bytes > kPerfOffsetBytesMax)
     return std::nullopt;
-  hello.buffers = decode_buffers(in.subspan(24).first<PerfBuffers::kWireBytes>());
+  hello.buffers = decode_buffers(in.subspan(28).first<PerfBuffers::kWireBytes>());
   return hello;
 }
 
@@ -63,11 +66,13 @@ void encode(const PerfControl& control, std::span<std::byte, PerfControl::kWireB
   put_big_endian(out.subspan(0, 4), static_cast<std::uint32_t>(control.kind));
   put_big_endian(out.subspan(4, 4), control.size_bytes);
   put_big_endian(out.subspan(8, 8), control.count);
+  put_big_endian(out.subspan(16, 8), control.cpu_ns);
 }
 
 PerfControl decode_control(std::span<const std::byte, PerfControl::kWireBytes> in) {
   return {static_cast<PerfKind>(take_big_endian<std::uint32_t>(in.subspan(0, 4))),
-          take_big_endian<std::uint32_t>(in.subspan(4, 4)), take_big_endian<std::uint64_t>(in.subspan(8, 8))};
+          take_big_endian<std::uint32_t>(in.subspan(4, 4)), take_big_endian<std::uint64_t>(in.subspan(8, 8)),
+          take_big_endian<std::uint64_t>(in.subspan(16, 8))};
 }
 
 void fill_load(std::span<std::byte> out) {

@@ -25,7 +25,7 @@ void encode(const PerfBuffers& buffers, std::span<std::byte, PerfBuffers::kWireB
 PerfBuffers decode_buffers(std::span<const std::byte, PerfBuffers::kWireBytes> in);
 
 struct PerfHello {
-  static constexpr std::size_t kWireBytes = 24 + PerfBuffers::kWireBytes;
+  static constexpr std::size_t kWireBytes = 28 + PerfBuffers::kWireBytes;
   bool is_control = false;
   PerfOp op = PerfOp::send;
   PerfMode mode = PerfMode::bandwidth;
@@ -33,6 +33,7 @@ struct PerfHello {
   std::uint32_t connections = 1;  ///< that carry load
   std::uint32_t depth = 1;
   std::uint32_t buffer_bytes = 1;  ///< of the largest size
+  std::uint32_t offset_bytes = 0;  ///< of the buffers within their pages
   PerfBuffers buffers;
   bool operator==(const PerfHello&) const = default;
 };
@@ -46,13 +47,14 @@ enum class PerfKind : std::uint32_t {
   end = 3,      ///< client: each connection has carried `count` messages
   drained = 4,  ///< server: they have all arrived
   verify = 5,   ///< client: compare what came last
-  verdict = 6   ///< server: `count` connections hold other bytes than they should
+  verdict = 6   ///< server: `count` connections hold other bytes than they should; `cpu_ns` is what the round took it
 };
 struct PerfControl {
-  static constexpr std::size_t kWireBytes = 16;
+  static constexpr std::size_t kWireBytes = 24;
   PerfKind kind = PerfKind::begin;
   std::uint32_t size_bytes = 0;
   std::uint64_t count = 0;
+  std::uint64_t cpu_ns = 0;
   bool operator==(const PerfControl&) const = default;
 };
 void encode(const PerfControl& control, std::span<std::byte, PerfControl::kWireBytes> out);

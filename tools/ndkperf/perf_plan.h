@@ -22,6 +22,8 @@ struct PerfPlan {
   double duration_s = 0;         ///< 0: not bounded by time
   std::uint32_t depth = 128;     ///< requests in flight on each connection
   std::uint32_t connections = 1;
+  std::uint32_t offset_bytes = 0;  ///< of the buffers within their pages, on both sides
+  bool defer = false;              ///< bandwidth: requests that others follow at once say so (NDK_OP_FLAG_DEFER)
   WaitMode wait = WaitMode::polled;
   std::string test_name;  ///< "send_bw"
 
@@ -31,8 +33,9 @@ struct PerfPlan {
 };
 
 inline constexpr std::size_t kPerfSizeBytesMax = std::size_t{64} << 20;
-inline constexpr std::uint32_t kPerfConnectionsMax = 64;
+inline constexpr std::uint32_t kPerfConnectionsMax = 16384;
 inline constexpr std::uint32_t kPerfDepthMax = 4096;
+inline constexpr std::uint32_t kPerfOffsetBytesMax = 4095;
 
 std::optional<PerfOp> parse_op(const std::string& text);
 std::optional<PerfMode> parse_mode(const std::string& text);

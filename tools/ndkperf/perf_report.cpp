@@ -26,6 +26,15 @@ double PerfRound::cpu_percent() const {
   return elapsed_s > 0 ? 100 * cpu_s / elapsed_s : 0;
 }
 
+double PerfRound::cpu_s_per_gib() const {
+  const double gib = static_cast<double>(iterations) * static_cast<double>(size_bytes) / (1024 * kMib);
+  return gib > 0 ? (cpu_s + server_cpu_s) / gib : 0;
+}
+
+double PerfRound::cpu_s_per_million_messages() const {
+  return iterations > 0 ? (cpu_s + server_cpu_s) / (static_cast<double>(iterations) / 1e6) : 0;
+}
+
 void PerfReport::begin(const std::string& device, const std::string& peer) {
   const bool is_latency = plan_.mode == PerfMode::latency;
   if (style_ == TableStyle::windows) {
@@ -52,7 +61,7 @@ void PerfReport::begin(const std::string& device, const std::string& peer) {
   }
   printer_.csv(
       "size_bytes,iterations,elapsed_s,bw_avg_mib_s,bw_peak_mib_s,msg_rate_per_s,cpu_percent,lat_min_us,lat_avg_us,"
-      "lat_p50_us,lat_p99_us,lat_p999_us,lat_max_us");
+      "lat_p50_us,lat_p99_us,lat_p999_us,lat_max_us,cpu_s,server_cpu_s");
 }
 
 void PerfReport::windows_row(const PerfRound& round) {
@@ -86,10 +95,17 @@ void PerfReport::row(const PerfRound& round) {
   else
     perftest_row(round);
   const Histogram& latency = round.latency_ns;
-  nlohmann::ordered_json json = {{"size_bytes", round.size_bytes},    {"iterations", round.iterations},
-                                 {"elapsed_s", round.elapsed_s},      {"bw_avg_mib_s", round.average_mib_s()},
-                                 {"bw_peak_mib_s", round.peak_mib_s}, {"msg_rate_per_s", round.messages_per_s()},
-                                 {"cpu_percent", round.cpu_percent()}};
+  nlohmann::ordered_json json = {{"size_bytes", round.size_bytes},
+                                 {"iterations", round.iterations},
+                                 {"elapsed_s", round.elapsed_s},
+                                 {"bw_avg_mib_s", round.average_mib_s()},
+                                 {"bw_peak_mib_s", round.peak_mib_s},
+                                 {"msg_rate_per_s", round.messages_per_s()},
+                                 {"cpu_percent", round.cpu_percent()},
+                                 {"cpu_s", round.cpu_s},
+                                 {"server_cpu_s", round.server_cpu_s},
+                                 {"cpu_s_per_gib", round.cpu_s_per_gib()},
+                                 {"cpu_s_per_million", round.cpu_s_per_million_messages()}};
   if (latency.count() > 0) {
     json["lat_min_us"] = us(latency.min());
     json["lat_avg_us"] = latency.mean() / 1000;
@@ -97,6 +113,12 @@ void PerfReport::row(const PerfRound& round) {
     json["lat_p99_us"] = us(latency.quantile(0.99));
     json["lat_p999_us"] = us(latency.quantile(0.999));
     json["lat_max_us"] = us(latency.max());
+    // What each step stands for at most, and how many fell into it.
+    nlohmann::ordered_json steps = nlohmann::ordered_json::array();
+    latency.for_each_step([&](std::uint64_t highest_ns, std::uint64_t count) {
+      steps.push_back({us(highest_ns), count});
+    });
+    json["lat_histogram_us"] = std::move(steps);
   }
   std::string csv =
       fmt::format("{},{},{:.6f},{:.3f},{:.3f},{:.1f},{:.1f}", round.size_bytes, round.iterations, round.elapsed_s,
@@ -105,6 +127,7 @@ void PerfReport::row(const PerfRound& round) {
                               : fmt::format(",{:.3f},{:.3f},{:.3f},{:.3f},{:.3f},{:.3f}", us(latency.min()),
                                             latency.mean() / 1000, us(latency.quantile(0.5)),
                                             us(latency.quantile(0.99)), us(latency.quantile(0.999)), us(latency.max()));
+  csv += fmt::format(",{:.6f},{:.6f}", round.cpu_s, round.server_cpu_s);
   printer_.csv(csv);
   rounds_.push_back(std::move(json));
 }
@@ -114,6 +137,8 @@ void PerfReport::add_to(nlohmann::ordered_json& document) const {
   document["mode"] = to_string(plan_.mode);
   document["connections"] = plan_.connections;
   document["depth"] = plan_.mode == PerfMode::latency ? 1 : plan_.depth;
+  document["offset_bytes"] = plan_.offset_bytes;
+  document["defer"] = plan_.defer;
   document["wait"] = plan_.wait == WaitMode::polled ? "polled" : "notified";
   document["rounds"] = rounds_;
 }

@@ -16,6 +16,7 @@ struct PerfRound {
   std::uint64_t iterations = 0;  ///< over all connections
   double elapsed_s = 0;          ///< from the first post until the last message is known to have arrived
   double cpu_s = 0;              ///< of this process, all threads
+  double server_cpu_s = 0;       ///< as the server says
   double peak_mib_s = 0;         ///< best stretch of at least 10 ms; the average where none was that long
   /// Latency tests only. Half the round trip for send and write, all of it for read.
   Histogram latency_ns;
@@ -23,6 +24,8 @@ struct PerfRound {
   double average_mib_s() const;
   double messages_per_s() const;
   double cpu_percent() const;
+  double cpu_s_per_gib() const;               ///< of both ends
+  double cpu_s_per_million_messages() const;  ///< of both ends
 };
 
 enum class TableStyle : std::uint8_t { windows, perftest };

@@ -68,13 +68,15 @@ class PerfRun {
     printer_.line(fmt::format("{} Server listens on {}, interface {}.", kProgram, to_string(place_.server),
                               place_.interface_index));
     nlohmann::ordered_json rounds = nlohmann::ordered_json::array();
-    PerfServer server(*adapter_, plan_.wait, common_.timeout_s,
-                      [&](std::size_t size_bytes, std::uint64_t received, bool is_right) {
-                        printer_.line(fmt::format("{} bytes: {}{}", size_bytes,
-                                                  received > 0 ? fmt::format("{} messages, ", received) : "",
-                                                  is_right ? "last buffer verified" : "WRONG BYTES"));
-                        rounds.push_back({{"size_bytes", size_bytes}, {"received", received}, {"verified", is_right}});
-                      });
+    PerfServer server(*adapter_, plan_.wait, common_.timeout_s, [&](const ServedRound& round) {
+      printer_.line(fmt::format("{} bytes: {}{}", round.size_bytes,
+                                round.received > 0 ? fmt::format("{} messages, ", round.received) : "",
+                                round.is_right ? "last buffer verified" : "WRONG BYTES"));
+      rounds.push_back({{"size_bytes", round.size_bytes},
+                        {"received", round.received},
+                        {"verified", round.is_right},
+                        {"cpu_s", round.cpu_s}});
+    });
     if (auto accepted = server.accept_client(**listener); !accepted) return accepted;
     (*listener)->stop();  // one client, then the port is free for the next server
     if (test_.empty()) test_ = test_name(server.hello().op, server.hello().mode);

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <array>
 
+#include "tools/ndkperf/perf_usage.h"
+
 namespace softndk::tools {
 
 Result<std::unique_ptr<PerfLink>> PerfServer::accept_one(Listener& listener) {
@@ -13,10 +15,10 @@ Result<std::unique_ptr<PerfLink>> PerfServer::accept_one(Listener& listener) {
   std::array<std::byte, 256> private_bytes;
   if (auto taken = (*connector)->peer_private_bytes(private_bytes); !taken) return tl::unexpected(taken.error());
   auto hello = decode_perf_hello(private_bytes);
-  const bool fits =
-      hello && hello->is_control == (control_ == nullptr) &&
-      (control_ == nullptr || (hello->op == hello_.op && hello->mode == hello_.mode && hello->depth == hello_.depth &&
-                               hello->buffer_bytes == hello_.buffer_bytes));
+  const bool fits = hello && hello->is_control == (control_ == nullptr) &&
+                    (control_ == nullptr ||
+                     (hello->op == hello_.op && hello->mode == hello_.mode && hello->depth == hello_.depth &&
+                      hello->buffer_bytes == hello_.buffer_bytes && hello->offset_bytes == hello_.offset_bytes));
   if (!fits) {
     (*connector)->reject();
     return tl::unexpected(test_failure("the client is no ndkperf, or not of this version", (*connector)->name()));
@@ -126,6 +128,7 @@ Result<void> PerfServer::book_control(const PerfControl& control) {
         fill_load(link->out(size_bytes_));
         std::ranges::fill(link->in(size_bytes_), std::byte{0});
       }
+      cpu_before_ns_ = cpu_ns();
       return control_->send_control({PerfKind::ready, control.size_bytes, 0});
     }
     case PerfKind::end:
@@ -133,6 +136,7 @@ Result<void> PerfServer::book_control(const PerfControl& control) {
       is_draining_ = true;
       return answer_drained();
     case PerfKind::verify: {
+      const std::uint64_t used_ns = cpu_ns() - cpu_before_ns_;
       // A latency test uses the first connection only; what a read gave the client, the client compares.
       const std::size_t used = hello_.op == PerfOp::read ? 0 : hello_.mode == PerfMode::latency ? 1 : links_.size();
       std::uint64_t wrong = 0;
@@ -140,8 +144,8 @@ Result<void> PerfServer::book_control(const PerfControl& control) {
         wrong += is_load(links_[i]->in(size_bytes_)) ? 0 : 1;
       ++rounds_;
       is_right_ &= wrong == 0;
-      served_(size_bytes_, hello_.op == PerfOp::send ? received_ : 0, wrong == 0);
-      return control_->send_control({PerfKind::verdict, 0, wrong});
+      served_({size_bytes_, hello_.op == PerfOp::send ? received_ : 0, wrong == 0, static_cast<double>(used_ns) / 1e9});
+      return control_->send_control({PerfKind::verdict, 0, wrong, used_ns});
     }
     default:
       return tl::unexpected(test_failure("the client asks what this side does not know", control_->connector().name()));

@@ -10,9 +10,14 @@
 
 namespace softndk::tools {
 
-/// After each round: its size, how many messages came (0 where none are seen, as with Write), whether the bytes are
-/// right.
-using PerfServed = std::function<void(std::size_t size_bytes, std::uint64_t received, bool is_right)>;
+/// What the server has seen of a round.
+struct ServedRound {
+  std::size_t size_bytes = 0;
+  std::uint64_t received = 0;  ///< messages; 0 where none are seen, as with Write
+  bool is_right = false;       ///< the bytes
+  double cpu_s = 0;            ///< from being ready to the end of the load
+};
+using PerfServed = std::function<void(const ServedRound&)>;
 
 class PerfServer {
  public:
@@ -44,6 +49,7 @@ class PerfServer {
   std::uint64_t received_ = 0;
   std::uint64_t expected_ = 0;
   bool is_draining_ = false;
+  std::uint64_t cpu_before_ns_ = 0;
   std::uint64_t rounds_ = 0;
   bool is_right_ = true;
   std::unique_ptr<Pd> pd_;
