@@ -295,6 +295,45 @@ CHECK
       done
     done
     ;;
+  perf_connects)
+    # Connections that come and go, whichever way the provider completes; both sides count the same.
+    for policy in default inline nested early later 'mixed(7)'; do
+      export SOFTNDK_POLICY=$policy
+      port=$(free_port)
+      server_options=--json
+      perf_pair --mode conn --connections 20 --depth 3 --iterations 50 --json
+      json_says client.out 'd["test"] == "conn" and d["connections"] == 20 and d["depth"] == 3'
+      json_says client.out 'len(d["rounds"]) == 1 and d["rounds"][0]["made"] == 60 and d["rounds"][0]["held"] == 20'
+      json_says client.out 'all(d["rounds"][0][k] > 0 for k in ("connections_per_s", "setup_p50_us", "teardown_p50_us"))'
+      json_says server.out 'd["test"] == "conn" and d["rounds"][0]["received"] == 60 and d["rounds"][0]["verified"]'
+    done
+    ;;
+  perf_connects_killed_server)
+    # The client ends, with a failure, when the server goes away in the middle.
+    start_server "$ndkperf" -S -ServerAddr "127.0.0.1:$port" -W 30
+    "$ndkperf" -C -ServerAddr "127.0.0.1:$port" -W 30 --mode conn --connections 50 --depth 5 --iterations 1000000000 \
+      >"$work/client.out" 2>&1 &
+    helper_pid=$!
+    wait_for_line "$work/client.out" Made "$helper_pid"
+    kill -9 "$server_pid"
+    server_pid=''
+    code=0
+    wait "$helper_pid" || code=$?
+    helper_pid=''
+    [ "$code" = 1 ] || fail "exit code $code instead of 1 when the server died"
+    nowhere client.out completes
+    ;;
+  perf_connects_killed_client)
+    start_server "$ndkperf" -S -ServerAddr "127.0.0.1:$port" -W 30
+    "$ndkperf" -C -ServerAddr "127.0.0.1:$port" -W 30 --mode conn --connections 50 --depth 5 --iterations 1000000000 \
+      >"$work/client.out" 2>&1 &
+    helper_pid=$!
+    wait_for_line "$work/client.out" Made "$helper_pid"
+    kill -9 "$helper_pid"
+    helper_pid=''
+    expect_server 1
+    nowhere server.out completes
+    ;;
   perf_many_connections)
     perf_pair --op write --size 100 --iterations 20 --depth 2 --connections 300
     port=$(free_port)

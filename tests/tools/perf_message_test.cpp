@@ -46,7 +46,7 @@ TEST(PerfHello, ValuesOutOfRangeAreRefused) {
   EXPECT_TRUE(decoded([](PerfHello&) {}));
   EXPECT_FALSE(decoded([](PerfHello& hello) { hello.op = static_cast<PerfOp>(0); }));
   EXPECT_FALSE(decoded([](PerfHello& hello) { hello.op = static_cast<PerfOp>(4); }));
-  EXPECT_FALSE(decoded([](PerfHello& hello) { hello.mode = static_cast<PerfMode>(3); }));
+  EXPECT_FALSE(decoded([](PerfHello& hello) { hello.mode = static_cast<PerfMode>(4); }));
   EXPECT_FALSE(decoded([](PerfHello& hello) { hello.wait = static_cast<WaitMode>(2); }));
   EXPECT_FALSE(decoded([](PerfHello& hello) { hello.connections = 0; }));
   EXPECT_FALSE(decoded([](PerfHello& hello) { hello.connections = kPerfConnectionsMax + 1; }));
@@ -67,7 +67,7 @@ TEST(PerfHello, OtherPrivateDataIsRefused) {
 }
 
 TEST(PerfControl, DecodesToWhatWasEncoded) {
-  const PerfControl control = {PerfKind::verdict, 4096, 0x123456789abcdef0, 0x0fedcba987654321};
+  const PerfControl control = {PerfKind::verdict, 4096, 0x123456789abcdef0, 0x0fedcba987654321, 0x1020304050607080};
   std::array<std::byte, PerfControl::kWireBytes> wire;
   encode(control, wire);
   EXPECT_EQ(decode_control(wire), control);

@@ -35,10 +35,24 @@ TEST(PerfPlan, DefaultIterationsShrinkWithTheSize) {
   EXPECT_EQ(plan.default_iterations(1), 2000u);
 }
 
+TEST(PerfPlan, WavesOfConnectionsMakeAtLeastWhatWasAskedFor) {
+  PerfPlan plan;
+  plan.mode = PerfMode::connect;
+  plan.connections = 300;
+  EXPECT_EQ(plan.connect_waves(), 7u);  // 2000 by default
+  plan.iterations = 600;
+  EXPECT_EQ(plan.connect_waves(), 2u);
+  plan.iterations = 601;
+  EXPECT_EQ(plan.connect_waves(), 3u);
+  plan.iterations = 0;
+  plan.duration_s = 1;
+  EXPECT_EQ(plan.connect_waves(), 0u);
+}
+
 TEST(PerfPlan, WordsForOpAndModeReadBack) {
   for (const PerfOp op : {PerfOp::send, PerfOp::write, PerfOp::read})
     EXPECT_EQ(parse_op(to_string(op)), op);
-  for (const PerfMode mode : {PerfMode::bandwidth, PerfMode::latency})
+  for (const PerfMode mode : {PerfMode::bandwidth, PerfMode::latency, PerfMode::connect})
     EXPECT_EQ(parse_mode(to_string(mode)), mode);
   EXPECT_FALSE(parse_op("atomic"));
   EXPECT_FALSE(parse_mode(""));

@@ -175,10 +175,13 @@ VOID Listener::connect_event(PVOID context, NDK_CONNECTOR* connector) {
   auto* listener = static_cast<Listener*>(context);
   KLOCK_QUEUE_HANDLE lock;
   KeAcquireInStackQueuedSpinLock(&listener->lock_, &lock);
-  const bool room = !listener->stopped_ && listener->count_ < kWaitingMax;
+  const auto event = listener->stopped_ ? nullptr : listener->event_;
+  const bool room = !listener->stopped_ && listener->count_ < kWaitingMax && event == nullptr;
   if (room) listener->waiting_[(listener->first_ + listener->count_++) % kWaitingMax] = connector;
   KeReleaseInStackQueuedSpinLock(&lock);
-  if (room)
+  if (event != nullptr)
+    event(listener->event_context_, connector);
+  else if (room)
     listener->arrived_.set();
   else  // closing an incoming connector rejects it (R-CLS-18), and is legal here (R-EVT-02)
     connector->Dispatch->NdkCloseConnector(&connector->Header, &ignore_closed, nullptr);
@@ -212,6 +215,14 @@ Result<std::unique_ptr<Listener>> Listener::create(const Adapter& adapter, const
                                                                  &Request::completed, &listener->request_));
   if (!NT_SUCCESS(status)) return tl::unexpected(connection_failure("NdkListen", status, listener->name(), "R-LSN-02"));
   return listener;
+}
+
+void Listener::hand_to(NDK_FN_CONNECT_EVENT_CALLBACK event, PVOID context) {
+  KLOCK_QUEUE_HANDLE lock;
+  KeAcquireInStackQueuedSpinLock(&lock_, &lock);
+  event_context_ = context;
+  event_ = event;
+  KeReleaseInStackQueuedSpinLock(&lock);
 }
 
 void Listener::stop() {

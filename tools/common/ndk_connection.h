@@ -69,6 +69,9 @@ class Listener {
 
   /// The next request for a connection.
   Result<std::unique_ptr<Connector>> next(const Deadline& deadline);
+  /// From here on connect events go to `event` instead of the queue. Whoever that is outlives stop() and the connectors
+  /// it was given.
+  void hand_to(NDK_FN_CONNECT_EVENT_CALLBACK event, PVOID context);
   /// Requests are refused from here on, those not yet taken as well. The close itself ends when the connectors are
   /// closed (R-EP-05).
   void stop();
@@ -87,6 +90,8 @@ class Listener {
   std::size_t first_ = 0;
   std::size_t count_ = 0;
   bool stopped_ = false;
+  NDK_FN_CONNECT_EVENT_CALLBACK event_ = nullptr;  // under lock_
+  PVOID event_context_ = nullptr;                  // under lock_
   Event arrived_;
   Request request_;
   Object<NDK_LISTENER> listener_;

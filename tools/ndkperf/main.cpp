@@ -49,15 +49,18 @@ int main(int argc, char** argv) {
   app.add_option("--test-type", common.test_type,
                  "rperf: Send bandwidth for 10 s; rping: what ndkping does; instead of --op and --mode (-TestType)");
   app.add_option("--op", options.op, "client: send, write or read; send by default");
-  app.add_option("--mode", options.mode, "client: bw or lat; bw by default");
+  app.add_option("--mode", options.mode, "client: bw, lat, or conn for connections that carry nothing; bw by default");
   auto* sizes = app.add_option("--size", options.sizes,
                                "client: bytes, a list as 64,4K,1M, or all for 1 B to 4 MiB; 64K by default (-ts)");
   app.add_option("--iterations", plan.iterations, "client: of each size and connection")
       ->check(CLI::Range(1u, 2'000'000'000u));
   app.add_option("--duration", plan.duration_s, "client: seconds for each size")->check(CLI::PositiveNumber);
-  app.add_option("--depth", plan.depth, "client: requests in flight on each connection; 128 by default")
-      ->check(CLI::Range(1u, kPerfDepthMax));
-  app.add_option("--connections", plan.connections, "client: connections that share the bandwidth test; 1 by default")
+  auto* depth = app.add_option("--depth", plan.depth,
+                               "client: requests in flight on each connection, 128 by default; conn: connections on "
+                               "their way, 1 by default")
+                    ->check(CLI::Range(1u, kPerfDepthMax));
+  app.add_option("--connections", plan.connections,
+                 "client: connections that share the bandwidth test, or are there at once; 1 by default")
       ->check(CLI::Range(1u, kPerfConnectionsMax));
   app.add_option("--offset", plan.offset_bytes, "client: of both sides' buffers within their pages; 0 by default")
       ->check(CLI::Range(0u, kPerfOffsetBytesMax));
@@ -86,7 +89,7 @@ int main(int argc, char** argv) {
   const auto op = parse_op(options.op);
   const auto mode = parse_mode(options.mode);
   if (!op) return complain("--op is send, write or read, not " + options.op);
-  if (!mode) return complain("--mode is bw or lat, not " + options.mode);
+  if (!mode) return complain("--mode is bw, lat or conn, not " + options.mode);
   plan.op = *op;
   plan.mode = *mode;
   plan.sizes_bytes = *parsed_sizes;
@@ -99,6 +102,10 @@ int main(int argc, char** argv) {
     if (plan.iterations == 0 && plan.duration_s == 0) plan.duration_s = 10;
   } else if (common.side() == Side::client) {
     plan.test_name = test_name(plan.op, plan.mode);  // a server learns it from its client
+  }
+  if (plan.mode == PerfMode::connect) {
+    if (depth->count() == 0) plan.depth = 1;
+    plan.wait = WaitMode::notified;  // nothing is taken from the queue but what the server says
   }
   if (plan.mode == PerfMode::latency && plan.connections > 1) return complain("--mode lat has one connection");
   return stop_and(run_perf(common, plan, options.perftest ? TableStyle::perftest : TableStyle::windows));

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 
 #include "tools/ndkperf/perf_usage.h"
@@ -38,7 +39,7 @@ class Peak {
 
 }  // namespace
 
-Result<std::unique_ptr<PerfLink>> PerfClient::make_link(bool is_control) {
+PerfHello PerfClient::hello(bool is_control) const {
   PerfHello hello;
   hello.is_control = is_control;
   hello.op = plan_.op;
@@ -48,7 +49,11 @@ Result<std::unique_ptr<PerfLink>> PerfClient::make_link(bool is_control) {
   hello.depth = plan_.depth;
   hello.buffer_bytes = static_cast<std::uint32_t>(plan_.size_max_bytes());
   hello.offset_bytes = plan_.offset_bytes;
-  auto link = PerfLink::create(adapter_, *pd_, *cq_, hello, Side::client);
+  return hello;
+}
+
+Result<std::unique_ptr<PerfLink>> PerfClient::make_link(bool is_control) {
+  auto link = PerfLink::create(adapter_, *pd_, *cq_, hello(is_control), Side::client);
   if (!link) return link;
   if (auto connected = (*link)->connect(adapter_, place_.client, place_.server, Deadline(limit_s_)); !connected)
     return tl::unexpected(connected.error());
@@ -59,16 +64,14 @@ Result<void> PerfClient::connect() {
   auto pd = Pd::create(adapter_);
   if (!pd) return tl::unexpected(pd.error());
   pd_ = std::move(*pd);
-  PerfHello shape;
-  shape.connections = plan_.connections;
-  shape.depth = plan_.depth;
-  auto cq = Cq::create(adapter_, cq_depth(shape));
+  auto cq = Cq::create(adapter_, cq_depth(hello(true)));
   if (!cq) return tl::unexpected(cq.error());
   cq_ = std::move(*cq);
   auto control = make_link(true);
   if (!control) return tl::unexpected(control.error());
   control_ = std::move(*control);
-  for (std::uint32_t i = 0; i < plan_.connections; ++i) {
+  const std::uint32_t links = plan_.mode == PerfMode::connect ? 0 : plan_.connections;
+  for (std::uint32_t i = 0; i < links; ++i) {
     auto link = make_link(false);
     if (!link) return tl::unexpected(link.error());
     links_.push_back(std::move(*link));
@@ -143,6 +146,45 @@ Result<PerfRound> PerfClient::run(std::size_t size_bytes) {
   // No stretch was long enough, or the last one, which was not, was the best.
   round.peak_mib_s = std::max(round.peak_mib_s, round.average_mib_s());
   if (auto verified = verify(round); !verified) return tl::unexpected(verified.error());
+  return round;
+}
+
+Result<ConnectRound> PerfClient::run_connects() {
+  ConnectRound round;
+  round.held = plan_.connections;
+  round.at_a_time = std::min(plan_.depth, plan_.connections);
+  std::array<std::byte, PerfHello::kWireBytes> private_bytes;
+  encode(hello(false), private_bytes);
+  const ConnectShared shared = {&adapter_, pd_.get(), cq_.get(), place_.client, place_.server, private_bytes};
+  ConnectWave wave(shared, plan_.connections);
+  if (const auto ready = ask({PerfKind::begin, 1}, PerfKind::ready); !ready) return tl::unexpected(ready.error());
+  const std::uint64_t resident_before_kib = resident_kib();
+  const std::uint64_t cpu_before_ns = cpu_ns();
+  const std::uint64_t waves = plan_.connect_waves();
+  const auto start = Clock::now();
+  do {
+    auto before = Clock::now();
+    if (auto up = wave.move(round.at_a_time); !up) return tl::unexpected(up.error());
+    round.setup_s += seconds_since(before);
+    wave.record(round.setup_ns);
+    if (round.made == 0) {
+      round.resident_growth_kib = grown_kib(resident_before_kib);
+      const auto weighed = ask({PerfKind::end, 0, plan_.connections}, PerfKind::drained);
+      if (!weighed) return tl::unexpected(weighed.error());
+      round.server_resident_growth_kib = weighed->resident_growth_kib;
+    }
+    before = Clock::now();
+    if (auto down = wave.move(round.at_a_time); !down) return tl::unexpected(down.error());
+    round.teardown_s += seconds_since(before);
+    wave.record(round.teardown_ns);
+    round.made += plan_.connections;
+  } while (waves > 0 ? round.made < waves * plan_.connections : seconds_since(start) < plan_.duration_s);
+  round.cpu_s = static_cast<double>(cpu_ns() - cpu_before_ns) / 1e9;
+  const auto verdict = ask({PerfKind::verify}, PerfKind::verdict);
+  if (!verdict) return tl::unexpected(verdict.error());
+  round.server_cpu_s = static_cast<double>(verdict->cpu_ns) / 1e9;
+  if (verdict->count != 0)
+    return tl::unexpected(test_failure(fmt::format("{} connections failed at the server", verdict->count)));
   return round;
 }
 

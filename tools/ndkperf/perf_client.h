@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "tools/ndkperf/connect_test.h"
 #include "tools/ndkperf/perf_link.h"
 #include "tools/ndkperf/perf_report.h"
 
@@ -18,11 +19,14 @@ class PerfClient {
   Result<void> connect();
   /// One size: agreed with the server, run, drained, and the last buffer of each connection compared.
   Result<PerfRound> run(std::size_t size_bytes);
+  /// The test of connections instead of sizes.
+  Result<ConnectRound> run_connects();
   Result<void> disconnect();
   std::string peer_text() const { return control_->connector().peer_text(); }
   std::string local_text() const { return control_->connector().local_text(); }
 
  private:
+  PerfHello hello(bool is_control) const;
   Result<std::unique_ptr<PerfLink>> make_link(bool is_control);
   Result<void> latency_round(PerfRound& round);
   Result<void> bandwidth_round(PerfRound& round);

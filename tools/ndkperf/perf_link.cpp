@@ -28,6 +28,7 @@ ULONG cq_depth(const PerfHello& hello) {
   PerfHello load = hello;
   load.is_control = false;
   const ULONG of_load = receive_depth(load, Side::server) + hello.depth + 2 * kNoticeReceives;
+  if (hello.mode == PerfMode::connect) return of_load;  // connections that carry nothing complete nothing
   return (hello.connections + 1) * of_load;
 }
 

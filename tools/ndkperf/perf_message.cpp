@@ -44,7 +44,7 @@ std::optional<PerfHello> decode_perf_hello(std::span<const std::byte> in) {
   if (in.size() < PerfHello::kWireBytes || std::memcmp(in.data(), kMagic, sizeof(kMagic)) != 0) return std::nullopt;
   const auto octet = [&](std::size_t at) { return std::to_integer<unsigned>(in[at]); };
   PerfHello hello;
-  if (octet(8) > 1 || octet(9) < 1 || octet(9) > 3 || octet(10) < 1 || octet(10) > 2 || octet(11) > 1)
+  if (octet(8) > 1 || octet(9) < 1 || octet(9) > 3 || octet(10) < 1 || octet(10) > 3 || octet(11) > 1)
     return std::nullopt;
   hello.is_control = octet(8) == 1;
   hello.op = static_cast<PerfOp>(octet(9));
@@ -67,12 +67,13 @@ void encode(const PerfControl& control, std::span<std::byte, PerfControl::kWireB
   put_big_endian(out.subspan(4, 4), control.size_bytes);
   put_big_endian(out.subspan(8, 8), control.count);
   put_big_endian(out.subspan(16, 8), control.cpu_ns);
+  put_big_endian(out.subspan(24, 8), control.resident_growth_kib);
 }
 
 PerfControl decode_control(std::span<const std::byte, PerfControl::kWireBytes> in) {
   return {static_cast<PerfKind>(take_big_endian<std::uint32_t>(in.subspan(0, 4))),
           take_big_endian<std::uint32_t>(in.subspan(4, 4)), take_big_endian<std::uint64_t>(in.subspan(8, 8)),
-          take_big_endian<std::uint64_t>(in.subspan(16, 8))};
+          take_big_endian<std::uint64_t>(in.subspan(16, 8)), take_big_endian<std::uint64_t>(in.subspan(24, 8))};
 }
 
 void fill_load(std::span<std::byte> out) {

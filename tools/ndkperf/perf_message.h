@@ -44,17 +44,18 @@ std::optional<PerfHello> decode_perf_hello(std::span<const std::byte> in);
 enum class PerfKind : std::uint32_t {
   begin = 1,    ///< client: a round of `size_bytes` is about to start
   ready = 2,    ///< server: then start
-  end = 3,      ///< client: each connection has carried `count` messages
+  end = 3,      ///< client: `count` messages have been sent, or connections made
   drained = 4,  ///< server: they have all arrived
   verify = 5,   ///< client: compare what came last
   verdict = 6   ///< server: `count` connections hold other bytes than they should; `cpu_ns` is what the round took it
 };
 struct PerfControl {
-  static constexpr std::size_t kWireBytes = 24;
+  static constexpr std::size_t kWireBytes = 32;
   PerfKind kind = PerfKind::begin;
   std::uint32_t size_bytes = 0;
   std::uint64_t count = 0;
   std::uint64_t cpu_ns = 0;
+  std::uint64_t resident_growth_kib = 0;  ///< drained, in the test of connections: what they weigh
   bool operator==(const PerfControl&) const = default;
 };
 void encode(const PerfControl& control, std::span<std::byte, PerfControl::kWireBytes> out);

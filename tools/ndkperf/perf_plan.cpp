@@ -33,6 +33,13 @@ std::uint64_t PerfPlan::default_iterations(std::size_t size_bytes) const {
   return std::clamp<std::uint64_t>(kVolumeBytes / size_bytes, 100, most);
 }
 
+std::uint64_t PerfPlan::connect_waves() const {
+  constexpr std::uint64_t kDefault = 2000;
+  if (iterations == 0 && duration_s > 0) return 0;
+  const std::uint64_t wanted = iterations > 0 ? iterations : kDefault;
+  return (wanted + connections - 1) / connections;
+}
+
 std::optional<PerfOp> parse_op(const std::string& text) {
   for (PerfOp op : {PerfOp::send, PerfOp::write, PerfOp::read})
     if (text == to_string(op)) return op;
@@ -40,7 +47,7 @@ std::optional<PerfOp> parse_op(const std::string& text) {
 }
 
 std::optional<PerfMode> parse_mode(const std::string& text) {
-  for (PerfMode mode : {PerfMode::bandwidth, PerfMode::latency})
+  for (PerfMode mode : {PerfMode::bandwidth, PerfMode::latency, PerfMode::connect})
     if (text == to_string(mode)) return mode;
   return std::nullopt;
 }
@@ -58,10 +65,19 @@ const char* to_string(PerfOp op) {
 }
 
 const char* to_string(PerfMode mode) {
-  return mode == PerfMode::bandwidth ? "bw" : "lat";
+  switch (mode) {
+    case PerfMode::bandwidth:
+      return "bw";
+    case PerfMode::latency:
+      return "lat";
+    case PerfMode::connect:
+      return "conn";
+  }
+  return "?";
 }
 
 std::string test_name(PerfOp op, PerfMode mode) {
+  if (mode == PerfMode::connect) return to_string(mode);
   return std::string(to_string(op)) + "_" + to_string(mode);
 }
 

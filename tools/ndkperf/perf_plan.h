@@ -12,7 +12,7 @@
 namespace softndk::tools {
 
 enum class PerfOp : std::uint8_t { send = 1, write = 2, read = 3 };
-enum class PerfMode : std::uint8_t { bandwidth = 1, latency = 2 };
+enum class PerfMode : std::uint8_t { bandwidth = 1, latency = 2, connect = 3 };
 
 struct PerfPlan {
   PerfOp op = PerfOp::send;
@@ -25,9 +25,12 @@ struct PerfPlan {
   std::uint32_t offset_bytes = 0;  ///< of the buffers within their pages, on both sides
   bool defer = false;              ///< bandwidth: requests that others follow at once say so (NDK_OP_FLAG_DEFER)
   WaitMode wait = WaitMode::polled;
+  /// "send_bw"; "conn", where nothing is carried.
   std::string test_name;  ///< "send_bw"
 
   std::size_t size_max_bytes() const;
+  /// Waves of connections, where nothing bounds them by time; 0 where something does.
+  std::uint64_t connect_waves() const;
   /// For one size, where nothing else bounds it.
   std::uint64_t default_iterations(std::size_t size_bytes) const;
 };
@@ -40,7 +43,7 @@ inline constexpr std::uint32_t kPerfOffsetBytesMax = 4095;
 std::optional<PerfOp> parse_op(const std::string& text);
 std::optional<PerfMode> parse_mode(const std::string& text);
 const char* to_string(PerfOp op);
-const char* to_string(PerfMode mode);  ///< "bw", "lat"
+const char* to_string(PerfMode mode);  ///< "bw", "lat", "conn"
 std::string test_name(PerfOp op, PerfMode mode);
 
 /// "all" (1 B to 4 MiB in powers of two), or sizes with commas and the suffixes K and M: "64,4K,1M". nullopt: neither.

@@ -35,7 +35,51 @@ double PerfRound::cpu_s_per_million_messages() const {
   return iterations > 0 ? (cpu_s + server_cpu_s) / (static_cast<double>(iterations) / 1e6) : 0;
 }
 
+void PerfReport::begin_connects() {
+  printer_.line(fmt::format("{:>9}{:>9}{:>9}{:>11}{:>11}{:>11}{:>11}{:>11}", "Made", "Held", "At once", "Conns/Sec",
+                            "Setup P50", "P99", "Close P50", "KiB each"));
+  printer_.csv(
+      "made,held,at_a_time,connections_per_s,setup_p50_us,setup_p99_us,teardown_p50_us,teardown_p99_us,"
+      "resident_growth_kib,server_resident_growth_kib,cpu_s,server_cpu_s");
+}
+
+void PerfReport::row(const ConnectRound& round) {
+  const double made = static_cast<double>(round.made);
+  const double elapsed_s = round.setup_s + round.teardown_s;
+  const Histogram& setup = round.setup_ns;
+  const Histogram& teardown = round.teardown_ns;
+  const double each_kib = static_cast<double>(round.resident_growth_kib) / round.held;
+  printer_.line(fmt::format("{:>9}{:>9}{:>9}{:>11.0f}{:>11.2f}{:>11.2f}{:>11.2f}{:>11.1f}", round.made, round.held,
+                            round.at_a_time, made / elapsed_s, us(setup.quantile(0.5)), us(setup.quantile(0.99)),
+                            us(teardown.quantile(0.5)), each_kib));
+  printer_.csv(fmt::format("{},{},{},{:.1f},{:.3f},{:.3f},{:.3f},{:.3f},{},{},{:.6f},{:.6f}", round.made, round.held,
+                           round.at_a_time, made / elapsed_s, us(setup.quantile(0.5)), us(setup.quantile(0.99)),
+                           us(teardown.quantile(0.5)), us(teardown.quantile(0.99)), round.resident_growth_kib,
+                           round.server_resident_growth_kib, round.cpu_s, round.server_cpu_s));
+  rounds_.push_back({{"made", round.made},
+                     {"held", round.held},
+                     {"at_a_time", round.at_a_time},
+                     {"elapsed_s", elapsed_s},
+                     {"connections_per_s", made / elapsed_s},
+                     {"setups_per_s", made / round.setup_s},
+                     {"teardowns_per_s", made / round.teardown_s},
+                     {"setup_p50_us", us(setup.quantile(0.5))},
+                     {"setup_p99_us", us(setup.quantile(0.99))},
+                     {"setup_max_us", us(setup.max())},
+                     {"teardown_p50_us", us(teardown.quantile(0.5))},
+                     {"teardown_p99_us", us(teardown.quantile(0.99))},
+                     {"teardown_max_us", us(teardown.max())},
+                     {"resident_growth_kib", round.resident_growth_kib},
+                     {"server_resident_growth_kib", round.server_resident_growth_kib},
+                     {"cpu_s", round.cpu_s},
+                     {"server_cpu_s", round.server_cpu_s}});
+}
+
 void PerfReport::begin(const std::string& device, const std::string& peer) {
+  if (plan_.mode == PerfMode::connect) {
+    begin_connects();
+    return;
+  }
   const bool is_latency = plan_.mode == PerfMode::latency;
   if (style_ == TableStyle::windows) {
     printer_.line(
@@ -133,7 +177,7 @@ void PerfReport::row(const PerfRound& round) {
 }
 
 void PerfReport::add_to(nlohmann::ordered_json& document) const {
-  document["op"] = to_string(plan_.op);
+  if (plan_.mode != PerfMode::connect) document["op"] = to_string(plan_.op);
   document["mode"] = to_string(plan_.mode);
   document["connections"] = plan_.connections;
   document["depth"] = plan_.mode == PerfMode::latency ? 1 : plan_.depth;

@@ -7,6 +7,7 @@
 
 #include "tools/common/histogram.h"
 #include "tools/common/printer.h"
+#include "tools/ndkperf/connect_test.h"
 #include "tools/ndkperf/perf_plan.h"
 
 namespace softndk::tools {
@@ -38,10 +39,12 @@ class PerfReport {
   /// The block before the rows. `device` and `peer` are for perftest's.
   void begin(const std::string& device, const std::string& peer);
   void row(const PerfRound& round);
+  void row(const ConnectRound& round);
   /// Plan and rows, for the document.
   void add_to(nlohmann::ordered_json& document) const;
 
  private:
+  void begin_connects();
   void windows_row(const PerfRound& round);
   void perftest_row(const PerfRound& round);
 

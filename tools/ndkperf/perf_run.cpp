@@ -14,6 +14,15 @@ namespace {
 constexpr const char* kProgram = "NDKPerf";
 constexpr const char* kTool = "ndkperf";
 
+std::string served_line(const ServedRound& round) {
+  if (round.size_bytes == 0)
+    return fmt::format("{} connections: {}", round.received,
+                       round.is_right ? "all closed in good order" : "SOME FAILED");
+  return fmt::format("{} bytes: {}{}", round.size_bytes,
+                     round.received > 0 ? fmt::format("{} messages, ", round.received) : "",
+                     round.is_right ? "last buffer verified" : "WRONG BYTES");
+}
+
 class PerfRun {
  public:
   PerfRun(const CommonOptions& common, const PerfPlan& plan, TableStyle style)
@@ -54,6 +63,12 @@ class PerfRun {
     document_["local_address"] = client.local_text();
     document_["peer_address"] = client.peer_text();
     report_.begin(place_.interface_name, client.peer_text());
+    if (plan_.mode == PerfMode::connect) {
+      const auto round = client.run_connects();
+      if (!round) return tl::unexpected(round.error());
+      report_.row(*round);
+      return client.disconnect();
+    }
     for (const std::size_t size_bytes : plan_.sizes_bytes) {
       const auto round = client.run(size_bytes);
       if (!round) return tl::unexpected(round.error());
@@ -63,28 +78,30 @@ class PerfRun {
   }
 
   Result<void> serve() {
-    auto listener = Listener::create(*adapter_, place_.server);
-    if (!listener) return tl::unexpected(listener.error());
-    printer_.line(fmt::format("{} Server listens on {}, interface {}.", kProgram, to_string(place_.server),
-                              place_.interface_index));
     nlohmann::ordered_json rounds = nlohmann::ordered_json::array();
     PerfServer server(*adapter_, plan_.wait, common_.timeout_s, [&](const ServedRound& round) {
-      printer_.line(fmt::format("{} bytes: {}{}", round.size_bytes,
-                                round.received > 0 ? fmt::format("{} messages, ", round.received) : "",
-                                round.is_right ? "last buffer verified" : "WRONG BYTES"));
+      printer_.line(served_line(round));
       rounds.push_back({{"size_bytes", round.size_bytes},
                         {"received", round.received},
                         {"verified", round.is_right},
                         {"cpu_s", round.cpu_s}});
     });
-    if (auto accepted = server.accept_client(**listener); !accepted) return accepted;
-    (*listener)->stop();  // one client, then the port is free for the next server
+    auto listener = Listener::create(*adapter_, place_.server);
+    if (!listener) return tl::unexpected(listener.error());
+    printer_.line(fmt::format("{} Server listens on {}, interface {}.", kProgram, to_string(place_.server),
+                              place_.interface_index));
+    const auto served = serve_client(server, **listener);
+    document_["rounds"] = rounds;
+    server.let_go();
+    return served;
+  }
+
+  Result<void> serve_client(PerfServer& server, Listener& listener) {
+    if (auto accepted = server.accept_client(listener); !accepted) return accepted;
     if (test_.empty()) test_ = test_name(server.hello().op, server.hello().mode);
     document_["test"] = test_;
     document_["peer_address"] = server.peer_text();
-    const auto served = server.serve();
-    document_["rounds"] = rounds;
-    return served;
+    return server.serve();
   }
 
   ExitCode finish(const Result<void>& result) {

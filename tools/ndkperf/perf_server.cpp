@@ -43,22 +43,31 @@ Result<void> PerfServer::accept_client(Listener& listener) {
   auto control = accept_one(listener);
   if (!control) return tl::unexpected(control.error());
   control_ = std::move(*control);
+  if (hello_.mode == PerfMode::connect) {
+    acceptor_ = std::make_unique<ConnectAcceptor>(ConnectShared{&adapter_, pd_.get(), cq_.get()}, *cq_);
+    listener.hand_to(&ConnectAcceptor::connect_event, acceptor_.get());
+    return {};
+  }
   while (links_.size() < hello_.connections) {
     auto link = accept_one(listener);
     if (!link) return tl::unexpected(link.error());
     links_.push_back(std::move(*link));
   }
+  listener.stop();
   return {};
 }
 
 Result<void> PerfServer::serve() {
-  const WaitMode wait = wait_ == WaitMode::notified ? wait_ : hello_.wait;
+  // Beside connections that come and go this thread has nothing to do, and would only be in their way.
+  const WaitMode wait = acceptor_ ? WaitMode::notified : wait_ == WaitMode::notified ? wait_ : hello_.wait;
   for (;;) {
     const auto results = take_results(*cq_, wait, limit_s_, "a message of the client");
     if (!results) return tl::unexpected(results.error());
     for (const PerfResult& result : *results)
       if (auto booked = book(result); !booked) return booked;
     if (!results->empty()) continue;
+    if (acceptor_) received_ = acceptor_->accepted();
+    if (auto answered = answer_drained(); !answered) return answered;
     const auto is_over = follow_disconnects();
     if (!is_over) return tl::unexpected(is_over.error());
     if (*is_over) break;
@@ -66,6 +75,11 @@ Result<void> PerfServer::serve() {
   if (rounds_ == 0) return tl::unexpected(test_failure("the client disconnected before any round"));
   if (!is_right_) return tl::unexpected(test_failure("the client's bytes were wrong"));
   return {};
+}
+
+void PerfServer::let_go() {
+  links_.clear();
+  control_.reset();
 }
 
 Result<bool> PerfServer::follow_disconnects() {
@@ -81,7 +95,7 @@ Result<bool> PerfServer::follow_disconnects() {
   for (auto& link : links_)
     if (auto done = follow(*link); !done) return tl::unexpected(done.error());
   if (auto done = follow(*control_); !done) return tl::unexpected(done.error());
-  return is_over;
+  return is_over && (!acceptor_ || acceptor_->is_empty());
 }
 
 Result<void> PerfServer::book(const PerfResult& result) {
@@ -114,7 +128,7 @@ Result<void> PerfServer::book_load(PerfLink& link) {
 Result<void> PerfServer::answer_drained() {
   if (!is_draining_ || received_ < expected_) return {};
   is_draining_ = false;
-  return control_->send_control({PerfKind::drained, 0, received_});
+  return control_->send_control({PerfKind::drained, 0, received_, 0, grown_kib(resident_before_kib_)});
 }
 
 Result<void> PerfServer::book_control(const PerfControl& control) {
@@ -128,16 +142,23 @@ Result<void> PerfServer::book_control(const PerfControl& control) {
         fill_load(link->out(size_bytes_));
         std::ranges::fill(link->in(size_bytes_), std::byte{0});
       }
+      resident_before_kib_ = resident_kib();
       cpu_before_ns_ = cpu_ns();
       return control_->send_control({PerfKind::ready, control.size_bytes, 0});
     }
     case PerfKind::end:
       expected_ = control.count;
       is_draining_ = true;
+      if (acceptor_) acceptor_->expect(expected_);
       return answer_drained();
     case PerfKind::verify: {
       const std::uint64_t used_ns = cpu_ns() - cpu_before_ns_;
       // A latency test uses the first connection only; what a read gave the client, the client compares.
+      if (acceptor_) {
+        ++rounds_;
+        served_({0, acceptor_->accepted(), acceptor_->failed() == 0, static_cast<double>(used_ns) / 1e9});
+        return control_->send_control({PerfKind::verdict, 0, acceptor_->failed(), used_ns});
+      }
       const std::size_t used = hello_.op == PerfOp::read ? 0 : hello_.mode == PerfMode::latency ? 1 : links_.size();
       std::uint64_t wrong = 0;
       for (std::size_t i = 0; i < used; ++i)

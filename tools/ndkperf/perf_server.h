@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "tools/ndkperf/connect_test.h"
 #include "tools/ndkperf/perf_link.h"
 
 namespace softndk::tools {
@@ -24,10 +25,14 @@ class PerfServer {
   PerfServer(const Adapter& adapter, WaitMode wait, double limit_s, PerfServed served)
       : adapter_(adapter), wait_(wait), limit_s_(limit_s), served_(std::move(served)) {}
 
-  /// All connections of one client.
+  /// All connections of one client. This outlives `listener`. Where the connections are what is tested they go on
+  /// arriving, and the listener is still needed; else it is stopped: one client, then the port is free for the next
+  /// server.
   Result<void> accept_client(Listener& listener);
   /// Until the client has disconnected all of them in good order, after at least one round.
   Result<void> serve();
+  /// Closes its connections, so that the listener's close can end; a client that still waits learns of it.
+  void let_go();
   const PerfHello& hello() const { return hello_; }
   std::string peer_text() const { return control_->connector().peer_text(); }
 
@@ -50,12 +55,14 @@ class PerfServer {
   std::uint64_t expected_ = 0;
   bool is_draining_ = false;
   std::uint64_t cpu_before_ns_ = 0;
+  std::uint64_t resident_before_kib_ = 0;
   std::uint64_t rounds_ = 0;
   bool is_right_ = true;
   std::unique_ptr<Pd> pd_;
   std::unique_ptr<Cq> cq_;
   std::unique_ptr<PerfLink> control_;
   std::vector<std::unique_ptr<PerfLink>> links_;
+  std::unique_ptr<ConnectAcceptor> acceptor_;
 };
 
 }  // namespace softndk::tools
