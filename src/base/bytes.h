@@ -15,12 +15,12 @@ using MutableBytes = std::span<std::uint8_t>;
 /// One piece of a gather or scatter list. The layout is that of POSIX's iovec (asserted where the system call is), so
 /// that a list built by the protocol goes to the kernel as it is.
 struct ConstIoSpan {
-  const std::uint8_t* data = nullptr;
-  std::size_t size = 0;
+  const std::uint8_t* data;
+  std::size_t size;
 };
 struct IoSpan {
-  std::uint8_t* data = nullptr;
-  std::size_t size = 0;
+  std::uint8_t* data;
+  std::size_t size;
 };
 
 inline void store_be16(std::uint8_t* to, std::uint16_t value) {

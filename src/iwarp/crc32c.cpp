@@ -107,8 +107,13 @@ Extend extend_isal() noexcept {
 }  // namespace crc32c_kernel
 
 void Crc32c::update(Bytes octets) noexcept {
+  // Up to here the instruction alone is quicker than to fold: 60 instructions for 100 octets against 190.
+  constexpr std::size_t kShortMax = 192;
   static const crc32c_kernel::Extend extend = best_extend();
-  if (!octets.empty()) state_ = extend(state_, octets.data(), octets.size());
+  static const crc32c_kernel::Extend extend_short =
+      crc32c_kernel::extend_sse42() != nullptr ? crc32c_kernel::extend_sse42() : extend;
+  if (!octets.empty())
+    state_ = (octets.size() <= kShortMax ? extend_short : extend)(state_, octets.data(), octets.size());
 }
 
 std::uint32_t crc32c(Bytes octets) noexcept {

@@ -81,6 +81,11 @@ TcpStream::TcpStream(Processor& processor, io::StreamSink& sink, sys::Fd fd, con
                      }
                      stream.finish_connecting(error);
                    }),
+      unwatched_task_(*this,
+                      [](io::Task& task) noexcept {
+                        // Until there is memory the processor goes round and looks itself.
+                        static_cast<StreamTask&>(task).stream.on_events(EPOLLIN | EPOLLOUT);
+                      }),
       phase_(first) {}
 
 TcpStream::~TcpStream() {
@@ -252,7 +257,9 @@ void TcpStream::watch_armed() noexcept {
   if (contains(armed_, Interest::read)) events |= EPOLLIN;
   if (contains(armed_, Interest::write)) events |= EPOLLOUT;
   if (!end_reported_) events |= EPOLLRDHUP;
-  processor_.change_watch(fd_.get(), events, *this);
+  if (watched_) return processor_.change_watch(fd_.get(), events, *this);
+  watched_ = processor_.watch(fd_.get(), events, *this).has_value();
+  if (!watched_) processor_.post(unwatched_task_);
 }
 
 void TcpStream::arm(Interest interest) noexcept {
@@ -262,6 +269,16 @@ void TcpStream::arm(Interest interest) noexcept {
   MutexLock lock(lock_);
   armed_ = armed_ | interest;
   if (phase_ == Phase::connected) watch_armed();  // else it is done on entering that phase
+}
+
+void TcpStream::disarm() noexcept {
+  const Call call(*this);
+  if (!call) return;
+  MutexLock lock(lock_);
+  if (phase_ != Phase::connected || !watched_) return;
+  armed_ = Interest::none;
+  watched_ = false;
+  processor_.unwatch(fd_.get());
 }
 
 void TcpStream::finish_writing() noexcept {

@@ -31,7 +31,8 @@ Cq::Cq(rdma::CqSink& sink, io::Processor& processor, const CqContext& context)
       failed_task_(*this, [](io::Task& task) noexcept { static_cast<CqTask&>(task).cq.tell_members(); }),
       close_task_(*this, [](io::Task& task) noexcept { static_cast<CqTask&>(task).cq.try_to_close(); }),
       company_timer_(*this, [](io::Task& task) noexcept { static_cast<CqTimer&>(task).cq.notify(); }),
-      ripe_timer_(*this, [](io::Task& task) noexcept { static_cast<CqTimer&>(task).cq.ripen(); }) {}
+      ripe_timer_(*this, [](io::Task& task) noexcept { static_cast<CqTimer&>(task).cq.ripen(); }),
+      poller_(processor, context.clock, context.settings.poll_reads) {}
 
 namespace {
 /// Longer intervals are rounded down (R-MOD-08).
@@ -80,6 +81,16 @@ void Cq::look_for_arm(Number number, bool solicits) noexcept {
 }
 
 std::size_t Cq::poll(std::span<Completion> results) noexcept {
+  std::size_t count = take(results);
+  if (count != 0) {
+    poller_.on_found();
+  } else if (!results.empty() && poller_.on_empty()) {
+    count = take(results);
+  }
+  return count;
+}
+
+std::size_t Cq::take(std::span<Completion> results) noexcept {
   if (latency_ns_ != 0) return ring_.take(results, ripe_end_.load());
   // A number that is claimed and not published yet hides what others have placed behind it: a consumer whose queue pair
   // is closed would find its last completions missing (R-CLS-21). Its producer is a few instructions away.
@@ -146,6 +157,7 @@ void Cq::strengthen(std::atomic<CqNotify>& arm, CqNotify kind) noexcept {
 
 void Cq::arm(CqNotify kind) noexcept {
   if (kind != CqNotify::errors && kind != CqNotify::solicited && kind != CqNotify::any) return;  // R-ARM-20
+  poller_.on_arm();
   arm_and_look(kind, ring_.cursor());
 }
 
@@ -292,7 +304,8 @@ void Cq::try_to_close() noexcept {
   // find us.
   processor_.cancel(company_timer_);
   processor_.cancel(ripe_timer_);
-  if (company_timer_.is_queued() || ripe_timer_.is_queued() || notify_task_.is_queued()) {
+  poller_.close();
+  if (poller_.is_queued() || company_timer_.is_queued() || ripe_timer_.is_queued() || notify_task_.is_queued()) {
     processor_.post(close_task_);
     return;
   }

@@ -8,6 +8,7 @@
 #include "rdma/device.h"
 #include "rdma/queue.h"
 #include "rnic/completion_ring.h"
+#include "rnic/cq_poller.h"
 #include "rnic/settings.h"
 
 namespace softndk::rnic {
@@ -65,6 +66,7 @@ class Cq final : public rdma::CompletionQueue {
 
   void add_member(CqMember& member) noexcept SOFTNDK_EXCLUDES(members_mutex_);
   void remove_member(CqMember& member) noexcept SOFTNDK_EXCLUDES(members_mutex_);
+  CqPoller& poller() noexcept { return poller_; }
 
  private:
   using Number = CompletionRing::Number;
@@ -88,6 +90,7 @@ class Cq final : public rdma::CompletionQueue {
   /// Takes the arm down; `number` satisfied it (kNone: what is here already).
   void fire(Number number) noexcept;
   static void strengthen(std::atomic<rdma::CqNotify>& arm, rdma::CqNotify kind) noexcept;
+  std::size_t take(std::span<rdma::Completion> results) noexcept;
   void tell_members() noexcept SOFTNDK_EXCLUDES(members_mutex_);
 
   // On the processor.
@@ -133,6 +136,7 @@ class Cq final : public rdma::CompletionQueue {
   CqTask close_task_;
   CqTimer company_timer_;
   CqTimer ripe_timer_;
+  CqPoller poller_;
   Mutex members_mutex_;
   IntrusiveList<CqMember> members_ SOFTNDK_GUARDED_BY(members_mutex_);
 };

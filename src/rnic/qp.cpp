@@ -1,5 +1,6 @@
 #include "rnic/qp.h"
 
+#include "base/interleave.h"
 #include "base/log.h"
 
 namespace softndk::rnic {
@@ -18,32 +19,58 @@ Qp::Qp(const QpContext& context, const rdma::QpParameters& parameters, rdma::QpS
       sink_(sink),
       receive_cq_(static_cast<Cq&>(*parameters.receive_cq)),
       initiator_cq_(static_cast<Cq&>(*parameters.initiator_cq)),
-      transmitter_(context_, initiator_cq_, pending_reads_, inbound_reads_),
-      receiver_(context_, receive_cq_, pending_reads_, inbound_reads_, transmitter_),
+      transmitter_(context_, initiator_cq_, pending_reads_, inbound_reads_, poll_mark_),
+      receiver_(context_, receive_cq_, pending_reads_, inbound_reads_, transmitter_, poll_mark_),
       close_task_([](io::Task& task) noexcept { static_cast<CloseTask&>(task).qp->try_to_end(); }),
-      cq_failed_task_([](io::Task& task) noexcept { static_cast<CloseTask&>(task).qp->flush(); }),
+      cq_failed_task_([](io::Task& task) noexcept {
+        Qp& qp = *static_cast<CloseTask&>(task).qp;
+        qp.leave_polls();
+        qp.flush();
+      }),
       close_timer_([](io::Task& task) noexcept { static_cast<CloseTimer&>(task).qp->try_to_end(); }) {
   close_task_.qp = cq_failed_task_.qp = close_timer_.qp = receive_member_.qp = initiator_member_.qp = this;
   transmitter_.set_cancel_reads([](void* receiver) noexcept { static_cast<Receiver*>(receiver)->cancel_reads(); },
                                 &receiver_);
   receive_cq_.add_member(receive_member_);
   initiator_cq_.add_member(initiator_member_);
+  receive_cq_.poller().add(receive_member_);
+  if (&initiator_cq_ != &receive_cq_) initiator_cq_.poller().add(initiator_member_);
 }
 
 Qp::~Qp() {
-  leave_cqs();
+  while (!leave_cqs())
+    interleave_wait();
 }
 
-void Qp::leave_cqs() noexcept {
-  if (std::exchange(left_cqs_, true)) return;
-  receive_cq_.remove_member(receive_member_);
-  initiator_cq_.remove_member(initiator_member_);
+bool Qp::leave_cqs() noexcept {
+  if (!left_receive_cq_) {
+    if (!receive_cq_.poller().try_remove(receive_member_)) return false;
+    receive_cq_.remove_member(receive_member_);
+    left_receive_cq_ = true;
+  }
+  if (!left_initiator_cq_) {
+    if (!initiator_cq_.poller().try_remove(initiator_member_)) return false;
+    initiator_cq_.remove_member(initiator_member_);
+    left_initiator_cq_ = true;
+  }
+  return true;
+}
+
+void Qp::end_polling(const ReadRoom& room) noexcept {
+  poll_mark_.end();
+  transmitter_.poll();
+  receiver_.look(room);
+}
+
+void Qp::leave_polls() noexcept {
+  transmitter_.poll();
+  receiver_.on_readable();
 }
 
 expected<void, rdma::PostError> Qp::post_send(const rdma::SendWork& work) noexcept {
   SendQueue& queue = transmitter_.queue();
   queue.poster.assume();
-  if (!connected_.load(std::memory_order_acquire)) {
+  if (!poll_mark_.is_connected()) {
     start_deferred();  // where only the peer has left, they can still go out
     return unexpected(rdma::PostError::not_connected);
   }
@@ -100,14 +127,15 @@ bool Qp::attach(const TxAttachment& tx, const RxAttachment& rx) noexcept {
 }
 
 void Qp::set_connected(bool connected) noexcept {
-  connected_.store(connected);
+  poll_mark_.set_connected(connected);
   // Partner: on_cq_failed(), which stores in the other order. A queue pair over a dead queue takes no post (R-ARM-16).
-  if (connected && cq_failed_.load()) connected_.store(false);
+  if (connected && cq_failed_.load()) poll_mark_.set_connected(false);
+  if (!connected) leave_polls();
 }
 
 void Qp::on_cq_failed() noexcept {
   cq_failed_.store(true);
-  connected_.store(false);
+  poll_mark_.set_connected(false);
   // Not here: what a flush lets go of may complete a request of the consumer's, who may create a queue pair in it.
   context_.processor.post(cq_failed_task_);
   MutexLock lock(mutex_);
@@ -118,16 +146,16 @@ void Qp::close() noexcept {
   if (context_.defer == DeferPolicy::forced && transmitter_.queue().has_deferred())
     log(LogLevel::warning, "queue pair %p closes, and the last of its deferred requests were never started",
         static_cast<void*>(this));  // R-DEF-05, R-DEF-08
-  connected_.store(false);
+  poll_mark_.set_connected(false);
   transmitter_.stop(true);
   receiver_.stop();
   context_.processor.post(close_task_);
 }
 
 void Qp::try_to_end() noexcept {
-  leave_cqs();  // so that nobody posts the task which is looked at next
+  // First, so that nobody posts the task which is looked at next.
   // An owner elsewhere is about to let go: it has nothing to wait for. Until then we come round again.
-  if (cq_failed_task_.is_queued() || !transmitter_.is_idle() || !receiver_.is_idle()) {
+  if (!leave_cqs() || cq_failed_task_.is_queued() || !transmitter_.is_idle() || !receiver_.is_idle()) {
     context_.processor.post(close_task_);
     return;
   }

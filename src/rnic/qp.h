@@ -56,9 +56,12 @@ class Qp final : public rdma::QueuePair {
   const TokenDomain& domain() const { return context_.domain; }
 
  private:
-  struct Member final : CqMember {
+  struct Member final : CqMember, PolledSide {
     Qp* qp = nullptr;
     void on_cq_failed() noexcept override { qp->on_cq_failed(); }
+    void begin_polling() noexcept override { qp->poll_mark_.begin(); }
+    void poll(const ReadRoom& room) noexcept override { qp->poll(room); }
+    void end_polling(const ReadRoom& room) noexcept override { qp->end_polling(room); }
   };
   struct CloseTask : io::Task {
     using Task::Task;
@@ -70,7 +73,16 @@ class Qp final : public rdma::QueuePair {
   };
   /// Under the queue's lock: leaves word only.
   void on_cq_failed() noexcept SOFTNDK_EXCLUDES(mutex_);
-  void leave_cqs() noexcept;
+  /// False: somebody polls one of them at this moment.
+  [[nodiscard]] bool leave_cqs() noexcept;
+  void poll(const ReadRoom& room) noexcept {
+    if (!poll_mark_.is_polled()) return;
+    transmitter_.poll();
+    receiver_.poll(room);
+  }
+  void end_polling(const ReadRoom& room) noexcept;
+  /// Any thread: what polls have left is seen to by the processor.
+  void leave_polls() noexcept;
   void try_to_end() noexcept;
 
   const QpContext context_;
@@ -79,16 +91,17 @@ class Qp final : public rdma::QueuePair {
   Cq& initiator_cq_;
   SpscFifo<PendingRead> pending_reads_;
   SpscFifo<InboundRead> inbound_reads_;
+  PollMark poll_mark_;
   Transmitter transmitter_;
   Receiver receiver_;
-  std::atomic<bool> connected_{false};
   std::atomic<bool> cq_failed_{false};
   Member receive_member_;
   Member initiator_member_;
   CloseTask close_task_;
   CloseTask cq_failed_task_;
   CloseTimer close_timer_;
-  bool left_cqs_ = false;
+  bool left_receive_cq_ = false;
+  bool left_initiator_cq_ = false;
   std::optional<Completions> last_completions_;  // at the end
   Mutex mutex_;
   Link* link_ SOFTNDK_GUARDED_BY(mutex_) = nullptr;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/interleave.h"
 #include "base/log.h"
 #include "rnic/srq.h"
 
@@ -16,12 +17,13 @@ using rdma::WorkStatus;
 namespace terminate_code = iwarp::terminate_code;
 
 Receiver::Receiver(const QpContext& context, Cq& cq, SpscFifo<PendingRead>& pending_reads,
-                   SpscFifo<InboundRead>& inbound_reads, Transmitter& transmitter)
+                   SpscFifo<InboundRead>& inbound_reads, Transmitter& transmitter, const PollMark& poll_mark)
     : context_(context),
       cq_(cq),
       pending_reads_(pending_reads),
       inbound_reads_(inbound_reads),
       transmitter_(transmitter),
+      poll_mark_(poll_mark),
       owner_task_([](io::Task& task) noexcept { static_cast<OwnerTask&>(task).receiver->command(0); }),
       park_timer_([](io::Task& task) noexcept { static_cast<ParkTimer&>(task).receiver->command(kNoReceiveTimeout); }) {
   owner_task_.receiver = park_timer_.receiver = this;
@@ -51,15 +53,16 @@ void Receiver::attach(const RxAttachment& attachment) noexcept {
 void Receiver::command(std::uint32_t bits) noexcept {
   interleave_point();
   if (bits != 0) commands_.fetch_or(bits);
-  // Everything that may read happens on one thread; who is not there leaves word.
+  // What is not a poll happens on the processor's thread; who is not there leaves word.
   if (!context_.processor.is_current()) {
     context_.processor.post(owner_task_);
     return;
   }
-  ownership_.run([this] { return work_as_owner(); });
+  look({context_.staging, context_.scratch});
 }
 
-bool Receiver::work_as_owner() noexcept {
+bool Receiver::work_as_owner(const ReadRoom& room) noexcept {
+  scratch_ = room.scratch;
   obey_commands();
   finish_drain();
   if (flushed_) {
@@ -72,9 +75,12 @@ bool Receiver::work_as_owner() noexcept {
     take_result(rx_->consume(Bytes(unconsumed_.data(), std::exchange(unconsumed_bytes_, 0))));
   }
   unsigned reads = 0;
-  while (reading_ && !stalled_ && read_some()) {
+  while (reading_ && !stalled_ && read_some(room)) {
     if (std::exchange(kick_due_, false)) transmitter_.kick();
-    if (++reads == kReadsInRow) {  // others want the processor too
+    ++reads;
+    if (room.is_polling && poll_mark_.is_polled()) {
+      if (reads == kReadsInPoll) break;  // the next poll reads on
+    } else if (reads == kReadsInRow) {   // others want the processor too
       commands_.fetch_or(kReadable);
       context_.processor.post(owner_task_);
       break;
@@ -85,6 +91,7 @@ bool Receiver::work_as_owner() noexcept {
 }
 
 void Receiver::obey_commands() noexcept {
+  if (commands_.load() == 0) return;
   const std::uint32_t commands = commands_.exchange(0);
   if ((commands & kAttach) != 0) take_attachment();
   if ((commands & kFlush) != 0) flushed_ = true;
@@ -114,15 +121,16 @@ void Receiver::take_attachment() noexcept {
   rx.verify_before_place = MutableBytes(verify_room_.data(), verify_room_.size());
   rx_.emplace(*this, rx);
   reading_ = true;
+  disarmed_ = false;
   at_fault_ = false;
   stalled_ = unconsumed_bytes_ != 0;  // what came behind the MPA frame is looked at first
 }
 
 // ---- reading
 
-bool Receiver::read_some() noexcept {
+bool Receiver::read_some(const ReadRoom& room) noexcept {
   std::array<IoSpan, iwarp::RxStream::kMapSpansMax + 1> spans;
-  const std::size_t count = rx_->next_buffers(context_.staging, spans);
+  const std::size_t count = rx_->next_buffers(room.staging, spans);
   if (count == 0) {
     // Stalled before the stream asked for memory; nothing is left over.
     if (take_result(rx_->consume({}))) stalled_ = true;
@@ -154,7 +162,13 @@ bool Receiver::read_some() noexcept {
       raise(kLost);
       return false;
   }
-  stream_->arm(io::Interest::read);
+  interleave_point();
+  if (!poll_mark_.is_polled()) {
+    disarmed_ = false;
+    stream_->arm(io::Interest::read);
+  } else if (!std::exchange(disarmed_, true)) {
+    stream_->disarm();
+  }
   return false;
 }
 
@@ -304,7 +318,7 @@ iwarp::RxTarget::Verdict Receiver::map(const Segment& segment, std::uint32_t off
 }
 
 std::size_t Receiver::map_scratch(std::uint32_t length, std::span<IoSpan> spans) noexcept {
-  spans[0] = {context_.scratch.data(), std::min<std::size_t>(length, context_.scratch.size())};
+  spans[0] = {scratch_.data(), std::min<std::size_t>(length, scratch_.size())};
   return 1;
 }
 

@@ -32,12 +32,13 @@ struct PeerReport {
 };
 
 /// The receive side of a queue pair: octets become placed memory, completions and work for the transmit side. One
-/// thread at a time owns it; it reads on the stream's processor thread. Small frames arrive in that thread's staging
-/// buffer by one large read, the payload of large ones goes straight into registered memory after the header's checks.
+/// thread at a time owns it: the stream's processor thread, or one that polls (CqPoller). Small frames arrive in that
+/// thread's staging buffer by one large read, the payload of large ones goes straight into registered memory after the
+/// header's checks.
 class Receiver final : public iwarp::RxTarget, private RevokeWaiter {
  public:
   Receiver(const QpContext& context, Cq& cq, SpscFifo<PendingRead>& pending_reads, SpscFifo<InboundRead>& inbound_reads,
-           Transmitter& transmitter);
+           Transmitter& transmitter, const PollMark& poll_mark);
 
   // Any thread.
 
@@ -52,6 +53,14 @@ class Receiver final : public iwarp::RxTarget, private RevokeWaiter {
   /// A stream to use from now on; while none is attached, after prepare().
   void attach(const RxAttachment& attachment) noexcept;
   void on_readable() noexcept { command(kReadable); }
+  /// Reads what is there, on this thread, unless somebody reads already.
+  void poll(const ReadRoom& room) noexcept {
+    if (!ownership_.is_owned()) look(room);
+  }
+  /// The same; who reads already looks again.
+  void look(const ReadRoom& room) noexcept {
+    ownership_.run([this, &room] { return work_as_owner(room); });
+  }
   /// Completes everything queued, and all that will be, as cancelled; what arrives is read on, and dropped where it
   /// would need a receive.
   void flush() noexcept { command(kFlush); }
@@ -93,6 +102,7 @@ class Receiver final : public iwarp::RxTarget, private RevokeWaiter {
     kNoReceiveTimeout = 1u << 7,
   };
   static constexpr unsigned kReadsInRow = 16;
+  static constexpr unsigned kReadsInPoll = 4;
   struct OwnerTask : io::Task {
     using Task::Task;
     Receiver* receiver = nullptr;
@@ -105,11 +115,11 @@ class Receiver final : public iwarp::RxTarget, private RevokeWaiter {
   enum class SendSink : std::uint8_t { none, receive, parked, dropped };
 
   void command(std::uint32_t bits) noexcept;
-  bool work_as_owner() noexcept;
+  bool work_as_owner(const ReadRoom& room) noexcept;
   void obey_commands() noexcept;
   void take_attachment() noexcept;
   /// False: nothing more to read now.
-  bool read_some() noexcept;
+  bool read_some(const ReadRoom& room) noexcept;
   bool take_result(const iwarp::RxResult& result) noexcept;
   bool keep_unconsumed(Bytes octets) noexcept;
   Verdict begin_send(const iwarp::Segment& segment, iwarp::TerminateCode& why) noexcept;
@@ -147,6 +157,7 @@ class Receiver final : public iwarp::RxTarget, private RevokeWaiter {
   SpscFifo<PendingRead>& pending_reads_;
   SpscFifo<InboundRead>& inbound_reads_;
   Transmitter& transmitter_;
+  const PollMark& poll_mark_;
   ReceiveQueue queue_;
 
   Ownership ownership_;
@@ -160,6 +171,7 @@ class Receiver final : public iwarp::RxTarget, private RevokeWaiter {
   LazyMemory new_verify_room_;
 
   // The owner's.
+  MutableBytes scratch_;  ///< of the thread that is it
   io::ByteStream* stream_ = nullptr;
   Link* link_ = nullptr;
   const Settings* settings_ = nullptr;
@@ -167,7 +179,8 @@ class Receiver final : public iwarp::RxTarget, private RevokeWaiter {
   LazyMemory verify_room_;
   LazyMemory unconsumed_;  // octets read but not taken, while stalled
   std::size_t unconsumed_bytes_ = 0;
-  bool reading_ = false;  // octets are still of interest
+  bool disarmed_ = false;  // the reactor has been told that it need not watch the stream
+  bool reading_ = false;   // octets are still of interest
   bool stalled_ = false;
   bool at_fault_ =
       false;  // the peer is: nothing counts of what it has sent behind that, parked or still to be looked at

@@ -12,6 +12,10 @@ enum class FpduPolicy : std::uint8_t { automatic, aligned, stream };  ///< autom
 /// What becomes of a deferred request (R-DEF-08): it begins like any other, or not before it has to.
 enum class DeferPolicy : std::uint8_t { at_once, forced };
 
+/// Whether who polls an empty completion queue reads its queue pairs' sockets: if he does so without a pause, or from
+/// his first poll on.
+enum class PollReads : std::uint8_t { off, on, at_once };
+
 /// Of port numbers, both ends included.
 struct PortRange {
   std::uint16_t first = 49152;
@@ -25,8 +29,9 @@ struct Settings {
   FpduPolicy fpdu = FpduPolicy::automatic;
   bool crc = true;
   bool verify_before_place = false;
-  bool read_sinks_announced = false;     ///< a read wants memory that was registered as its sink (R-MR-09)
-  bool arm_counts_old = false;           ///< an arm is satisfied by what the last notification told of, too (R-ARM-08)
+  bool read_sinks_announced = false;  ///< a read wants memory that was registered as its sink (R-MR-09)
+  bool arm_counts_old = false;        ///< an arm is satisfied by what the last notification told of, too (R-ARM-08)
+  PollReads poll_reads = PollReads::on;
   io::TimeNs completion_latency_ns = 0;  ///< before it an entry of a completion queue is not seen (R-ARM-23)
   DeferPolicy defer = DeferPolicy::forced;
   io::TimeNs request_timeout_ns = 5 * io::kSecond;      ///< T1: TCP accept to MPA Request

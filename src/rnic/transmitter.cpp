@@ -12,11 +12,12 @@ using rdma::Operation;
 using rdma::WorkStatus;
 
 Transmitter::Transmitter(const QpContext& context, Cq& cq, SpscFifo<PendingRead>& pending_reads,
-                         SpscFifo<InboundRead>& inbound_reads)
+                         SpscFifo<InboundRead>& inbound_reads, const PollMark& poll_mark)
     : context_(context),
       cq_(cq),
       pending_reads_(pending_reads),
       inbound_reads_(inbound_reads),
+      poll_mark_(poll_mark),
       owner_task_([](io::Task& task) noexcept {
         Transmitter& self = *static_cast<OwnerTask&>(task).transmitter;
         // The ownership came with the task.
@@ -52,6 +53,7 @@ void Transmitter::run(std::size_t budget_bytes) noexcept {
 
 bool Transmitter::work_as_owner() noexcept {
   obey_commands();
+  if (unfinished_.load(std::memory_order_relaxed)) unfinished_.store(false);
   for (;;) {
     if (flushed_) {
       flush_queue();
@@ -67,7 +69,12 @@ bool Transmitter::work_as_owner() noexcept {
     if (batch_->empty()) break;
     if (blocked_) return true;
     if (budget_bytes_ == 0) {
-      // Enough of others' work in this caller's context: the processor goes on, and owns from now on.
+      // Enough of others' work in this caller's context: a poll goes on, or the processor, and then it owns from now
+      // on.
+      unfinished_.store(true);
+      interleave_point();
+      if (poll_mark_.is_polled()) return true;
+      unfinished_.store(false);
       context_.processor.post(owner_task_);
       return false;
     }
@@ -142,7 +149,9 @@ bool Transmitter::write_batch() noexcept {
     }
     case io::IoResult::Status::would_block:
       blocked_ = true;
-      stream_->arm(io::Interest::write);  // on_writable() comes back to us, perhaps before we let go
+      interleave_point();
+      // Else on_writable() comes back to us, perhaps before we let go.
+      if (!poll_mark_.is_polled()) stream_->arm(io::Interest::write);
       return false;
     case io::IoResult::Status::end:
     case io::IoResult::Status::failed:

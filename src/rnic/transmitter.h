@@ -49,7 +49,7 @@ struct TxAttachment {
 class Transmitter final : private RevokeWaiter {
  public:
   Transmitter(const QpContext& context, Cq& cq, SpscFifo<PendingRead>& pending_reads,
-              SpscFifo<InboundRead>& inbound_reads);
+              SpscFifo<InboundRead>& inbound_reads, const PollMark& poll_mark);
 
   // Any thread.
 
@@ -68,6 +68,12 @@ class Transmitter final : private RevokeWaiter {
   /// Messages may go out: the initiator's consumer completed the connect, or the responder saw a valid FPDU.
   void open_gate() noexcept { command(kOpenGate); }
   void on_writable() noexcept { command(kWritable); }
+  /// Tries again what TCP had no room for, and goes on with what was too much for one call.
+  void poll() noexcept {
+    if (!blocked_.load() && !unfinished_.load()) return;
+    commands_.fetch_or(kWritable);
+    run(kPollBytesMax);
+  }
   /// Sends `terminate` at the next FPDU boundary and nothing after it. Once for a stream.
   void send_terminate(const iwarp::Terminate& terminate) noexcept;
   /// Completes everything queued, and all that will be, as cancelled; an FPDU that is half out is still finished.
@@ -119,6 +125,7 @@ class Transmitter final : private RevokeWaiter {
   static constexpr std::uint32_t kCopyBytesMax = 256;
   /// What a poster may send of others' work before it hands the rest to the processor.
   static constexpr std::size_t kPosterBytesMax = 64 * 1024;
+  static constexpr std::size_t kPollBytesMax = 256 * 1024;
   static constexpr unsigned kResponsesInRowMax = 4;
   static constexpr unsigned kBatchPins = 16;
 
@@ -205,6 +212,7 @@ class Transmitter final : private RevokeWaiter {
   Cq& cq_;
   SpscFifo<PendingRead>& pending_reads_;
   SpscFifo<InboundRead>& inbound_reads_;
+  const PollMark& poll_mark_;
   SendQueue queue_;
   void (*cancel_reads_)(void*) noexcept = nullptr;
   void* cancel_context_ = nullptr;
@@ -232,6 +240,7 @@ class Transmitter final : private RevokeWaiter {
   bool markers_ SOFTNDK_GUARDED_BY(ownership_) = false;
   bool gate_open_ SOFTNDK_GUARDED_BY(ownership_) = false;
   bool spoken_ SOFTNDK_GUARDED_BY(ownership_) = false;  // an FPDU of ours has gone out
+  std::atomic<bool> unfinished_{false};                 ///< too much for one call: the next poll goes on. Likewise
   std::atomic<bool> blocked_{false};  ///< TCP is full; a write event is armed. The owner's, who lets others look
   bool flushed_ SOFTNDK_GUARDED_BY(ownership_) = false;
   bool stopped_ SOFTNDK_GUARDED_BY(ownership_) = false;

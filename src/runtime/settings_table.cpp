@@ -180,6 +180,14 @@ constexpr Setting kTable[] = {
      [](Configuration& to, std::string_view value) {
        return parse_time(value, 10000, io::kMicrosecond, to.net.spin_ns);
      }},
+    {"poll_reads", "on", "on | off | at_once",
+     "a thread that polls an empty completion queue without a pause reads the sockets of its queue pairs itself; "
+     "at_once: from its first poll on (a profile for tests)",
+     [](Configuration& to, std::string_view value) {
+       return parse_choice<rnic::PollReads>(
+           value, {{"on", rnic::PollReads::on}, {"off", rnic::PollReads::off}, {"at_once", rnic::PollReads::at_once}},
+           to.rnic.poll_reads);
+     }},
     {"congestion", "cubic", "a name of tcp_congestion(7), or system",
      "TCP congestion control between two ends on this host",
      [](Configuration& to, std::string_view value) {

@@ -438,6 +438,10 @@ void Stream::arm(Interest interest) noexcept {
   HiddenFromTsan hidden;
   connection_->arm(side_, interest);
 }
+void Stream::disarm() noexcept {
+  HiddenFromTsan hidden;
+  connection_->disarm(side_);
+}
 void Stream::finish_writing() noexcept {
   HiddenFromTsan hidden;
   connection_->finish_writing(side_);

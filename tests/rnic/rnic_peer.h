@@ -119,6 +119,7 @@ struct PeerOptions {
   std::uint32_t sge_max = 16;
   std::uint64_t affinity_mask = 0;
   rdma::ProtectionDomain* domain = nullptr;  ///< another peer's, to share
+  rdma::CompletionQueue* cq = nullptr;       ///< likewise
 };
 
 class Peer final : public rdma::ConnectionSink, public rdma::QpSink, public rdma::CqSink {
@@ -127,9 +128,9 @@ class Peer final : public rdma::ConnectionSink, public rdma::QpSink, public rdma
       : bell(world), executor_(world.executor), device_(device) {
     if (options.domain == nullptr) pd = std::move(*device.create_pd());
     rdma::ProtectionDomain& domain = options.domain != nullptr ? *options.domain : *pd;
-    cq = std::move(*device.create_cq({options.cq_depth, options.affinity_mask}, *this));
+    if (options.cq == nullptr) cq = std::move(*device.create_cq({options.cq_depth, options.affinity_mask}, *this));
     rdma::QpParameters parameters;
-    parameters.receive_cq = parameters.initiator_cq = cq.get();
+    parameters.receive_cq = parameters.initiator_cq = options.cq != nullptr ? options.cq : cq.get();
     parameters.context = this;
     parameters.receive_depth = parameters.initiator_depth = options.depth;
     parameters.receive_sge_max = parameters.initiator_sge_max = options.sge_max;

@@ -140,6 +140,7 @@ void draw_settings(Dice& dice, Plan& plan) {
   if (dice.one_in(4)) plan.settings.push_back({"verifier", "passthrough"});
   if (dice.one_in(4)) plan.settings.push_back({"latency_us", std::to_string(dice.between(1, 300))});
   if (dice.one_in(4)) plan.settings.push_back({"order", "permuted(" + std::to_string(dice.below(1000)) + ")"});
+  if (dice.one_in(2)) plan.settings.push_back({"poll_reads", dice.one_in(3) ? "off" : "at_once"});
   if (dice.one_in(4)) plan.settings.push_back({"rtr", "never"});
   if (dice.one_in(5)) plan.settings.push_back({"crc", "off"});
   if (dice.one_in(4)) plan.settings.push_back({"abandon", "polite"});
