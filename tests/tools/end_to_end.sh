@@ -334,6 +334,20 @@ CHECK
     expect_server 1
     nowhere server.out completes
     ;;
+  perf_objects)
+    # Without a peer, whichever way the provider completes; every object is made, weighed and closed.
+    for policy in default early 'mixed(7)'; do
+      export SOFTNDK_POLICY=$policy
+      expect 0 "$ndkperf" -C -ClientAddr 127.0.0.1 --mode obj --iterations 50 --depth 4 --json
+      json_says client.out 'd["test"] == "obj" and d["result"] == "pass" and len(d["rounds"]) == 11'
+      json_says client.out 'all(r["count"] == 50 and r["create_p50_us"] <= r["create_p99_us"] for r in d["rounds"])'
+    done
+    expect 0 "$ndkperf" -C -ClientAddr 127.0.0.1 --mode obj --iterations 5
+    last_line_has client "completes test (obj) on interface "
+    expect 2 "$ndkperf" -C --mode obj
+    expect 2 "$ndkperf" -S --mode obj
+    expect 4 "$ndkperf" -C -ClientIf no-such-if --mode obj
+    ;;
   perf_many_connections)
     perf_pair --op write --size 100 --iterations 20 --depth 2 --connections 300
     port=$(free_port)

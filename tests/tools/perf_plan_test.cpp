@@ -52,7 +52,7 @@ TEST(PerfPlan, WavesOfConnectionsMakeAtLeastWhatWasAskedFor) {
 TEST(PerfPlan, WordsForOpAndModeReadBack) {
   for (const PerfOp op : {PerfOp::send, PerfOp::write, PerfOp::read})
     EXPECT_EQ(parse_op(to_string(op)), op);
-  for (const PerfMode mode : {PerfMode::bandwidth, PerfMode::latency, PerfMode::connect})
+  for (const PerfMode mode : {PerfMode::bandwidth, PerfMode::latency, PerfMode::connect, PerfMode::objects})
     EXPECT_EQ(parse_mode(to_string(mode)), mode);
   EXPECT_FALSE(parse_op("atomic"));
   EXPECT_FALSE(parse_mode(""));

@@ -34,6 +34,24 @@ std::string interface_name(NET_IFINDEX index) {
   return {};
 }
 
+/// Starts the runtime; `which` is an index, a name or an address.
+Result<void> find_interface(std::string which, Place& place) {
+  // An address is looked up without its scope.
+  if (const std::size_t percent = which.find('%'); percent != std::string::npos) which.resize(percent);
+
+  const NTSTATUS started = softndk_start();
+  if (started < 0) {
+    Failure failure = no_adapter("");
+    failure.call = "softndk_start";
+    failure.status = started;
+    return tl::unexpected(failure);
+  }
+  place.interface_index = softndk_find_interface(which.c_str());
+  if (place.interface_index == 0) return tl::unexpected(no_adapter("no NDK adapter for '" + which + "'"));
+  place.interface_name = interface_name(place.interface_index);
+  return {};
+}
+
 }  // namespace
 
 void add_common_options(CLI::App& app, CommonOptions& options) {
@@ -104,19 +122,16 @@ Result<Place> find_place(const CommonOptions& options) {
     if (server->is_wildcard()) return tl::unexpected(usage("-ServerIf is needed, as -ServerAddr is a wildcard"));
     which = host_text(*server);
   }
-  // An address is looked up without its scope.
-  if (const std::size_t percent = which.find('%'); percent != std::string::npos) which.resize(percent);
+  if (auto found = find_interface(which, place); !found) return tl::unexpected(found.error());
+  return place;
+}
 
-  const NTSTATUS started = softndk_start();
-  if (started < 0) {
-    Failure failure = no_adapter("");
-    failure.call = "softndk_start";
-    failure.status = started;
-    return tl::unexpected(failure);
-  }
-  place.interface_index = softndk_find_interface(which.c_str());
-  if (place.interface_index == 0) return tl::unexpected(no_adapter("no NDK adapter for '" + which + "'"));
-  place.interface_name = interface_name(place.interface_index);
+Result<Place> find_local_place(const CommonOptions& options) {
+  Place place;
+  place.side = options.side();
+  const std::string& which = options.client_interface.empty() ? options.client_address : options.client_interface;
+  if (which.empty()) return tl::unexpected(usage("-ClientIf or -ClientAddr is needed, as there is no -ServerAddr"));
+  if (auto found = find_interface(which, place); !found) return tl::unexpected(found.error());
   return place;
 }
 
@@ -127,7 +142,7 @@ nlohmann::ordered_json json_head(const char* tool, const Place& place, const std
   json["version"] = softndk_version();
   json["side"] = place.side == Side::server ? "server" : "client";
   json["test"] = test;
-  json["server_address"] = to_string(place.server);
+  if (place.server.value.si_family != 0) json["server_address"] = to_string(place.server);
   json["interface_index"] = place.interface_index;
   json["interface_name"] = place.interface_name;
   return json;

@@ -59,6 +59,9 @@ struct Place {
 /// host's route to the server. Failures are usage or no_adapter.
 Result<Place> find_place(const CommonOptions& options);
 
+/// The same for a client that has no server.
+Result<Place> find_local_place(const CommonOptions& options);
+
 /// What every JSON document begins with.
 nlohmann::ordered_json json_head(const char* tool, const Place& place, const std::string& test);
 /// Name, limits and technology of the adapter, for JSON.

@@ -98,6 +98,9 @@ inline NDK_FN_CLOSE_OBJECT close_slot(const NDK_MR* mr) {
 inline NDK_FN_CLOSE_OBJECT close_slot(const NDK_QP* qp) {
   return qp->Dispatch->NdkCloseQp;
 }
+inline NDK_FN_CLOSE_OBJECT close_slot(const NDK_SRQ* srq) {
+  return srq->Dispatch->NdkCloseSrq;
+}
 inline NDK_FN_CLOSE_OBJECT close_slot(const NDK_MW* mw) {
   return mw->Dispatch->NdkCloseMw;
 }

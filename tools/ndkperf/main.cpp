@@ -49,7 +49,10 @@ int main(int argc, char** argv) {
   app.add_option("--test-type", common.test_type,
                  "rperf: Send bandwidth for 10 s; rping: what ndkping does; instead of --op and --mode (-TestType)");
   app.add_option("--op", options.op, "client: send, write or read; send by default");
-  app.add_option("--mode", options.mode, "client: bw, lat, or conn for connections that carry nothing; bw by default");
+  app.add_option("--mode", options.mode,
+                 "client: bw, lat, conn for connections that carry nothing, or obj for what objects cost, without a "
+                 "server; bw by default");
+  auto* server_address = app.get_option("--server-addr")->required(false);  // what objects cost needs none
   auto* sizes = app.add_option("--size", options.sizes,
                                "client: bytes, a list as 64,4K,1M, or all for 1 B to 4 MiB; 64K by default (-ts)");
   app.add_option("--iterations", plan.iterations, "client: of each size and connection")
@@ -76,6 +79,8 @@ int main(int argc, char** argv) {
 
   std::string type = common.test_type;
   std::transform(type.begin(), type.end(), type.begin(), [](unsigned char c) { return std::tolower(c); });
+  if (server_address->count() == 0 && !(common.client && options.mode == to_string(PerfMode::objects)))
+    return complain("--server-addr is required");
   const auto parsed_sizes = parse_sizes(options.sizes);
   if (!parsed_sizes) return complain("--size " + options.sizes + " is no list of sizes from 1 to 64M");
   if (type == "rping") {
@@ -89,7 +94,7 @@ int main(int argc, char** argv) {
   const auto op = parse_op(options.op);
   const auto mode = parse_mode(options.mode);
   if (!op) return complain("--op is send, write or read, not " + options.op);
-  if (!mode) return complain("--mode is bw, lat or conn, not " + options.mode);
+  if (!mode) return complain("--mode is bw, lat, conn or obj, not " + options.mode);
   plan.op = *op;
   plan.mode = *mode;
   plan.sizes_bytes = *parsed_sizes;

@@ -47,7 +47,7 @@ std::optional<PerfOp> parse_op(const std::string& text) {
 }
 
 std::optional<PerfMode> parse_mode(const std::string& text) {
-  for (PerfMode mode : {PerfMode::bandwidth, PerfMode::latency, PerfMode::connect})
+  for (PerfMode mode : {PerfMode::bandwidth, PerfMode::latency, PerfMode::connect, PerfMode::objects})
     if (text == to_string(mode)) return mode;
   return std::nullopt;
 }
@@ -72,12 +72,14 @@ const char* to_string(PerfMode mode) {
       return "lat";
     case PerfMode::connect:
       return "conn";
+    case PerfMode::objects:
+      return "obj";
   }
   return "?";
 }
 
 std::string test_name(PerfOp op, PerfMode mode) {
-  if (mode == PerfMode::connect) return to_string(mode);
+  if (mode == PerfMode::connect || mode == PerfMode::objects) return to_string(mode);
   return std::string(to_string(op)) + "_" + to_string(mode);
 }
 

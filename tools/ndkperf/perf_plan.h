@@ -12,7 +12,7 @@
 namespace softndk::tools {
 
 enum class PerfOp : std::uint8_t { send = 1, write = 2, read = 3 };
-enum class PerfMode : std::uint8_t { bandwidth = 1, latency = 2, connect = 3 };
+enum class PerfMode : std::uint8_t { bandwidth = 1, latency = 2, connect = 3, objects = 4 };
 
 struct PerfPlan {
   PerfOp op = PerfOp::send;
@@ -25,7 +25,7 @@ struct PerfPlan {
   std::uint32_t offset_bytes = 0;  ///< of the buffers within their pages, on both sides
   bool defer = false;              ///< bandwidth: requests that others follow at once say so (NDK_OP_FLAG_DEFER)
   WaitMode wait = WaitMode::polled;
-  /// "send_bw"; "conn", where nothing is carried.
+  /// "send_bw"; "conn" and "obj", where nothing is carried.
   std::string test_name;  ///< "send_bw"
 
   std::size_t size_max_bytes() const;
@@ -43,7 +43,7 @@ inline constexpr std::uint32_t kPerfOffsetBytesMax = 4095;
 std::optional<PerfOp> parse_op(const std::string& text);
 std::optional<PerfMode> parse_mode(const std::string& text);
 const char* to_string(PerfOp op);
-const char* to_string(PerfMode mode);  ///< "bw", "lat", "conn"
+const char* to_string(PerfMode mode);  ///< "bw", "lat", "conn", "obj"
 std::string test_name(PerfOp op, PerfMode mode);
 
 /// "all" (1 B to 4 MiB in powers of two), or sizes with commas and the suffixes K and M: "64,4K,1M". nullopt: neither.

@@ -75,6 +75,29 @@ void PerfReport::row(const ConnectRound& round) {
                      {"server_cpu_s", round.server_cpu_s}});
 }
 
+void PerfReport::objects(const std::vector<ObjectCost>& costs) {
+  printer_.line(fmt::format("{:<24}{:>9}{:>12}{:>9}{:>12}{:>9}{:>12}", "Object", "Count", "Create P50", "P99",
+                            "Close P50", "P99", "Bytes each"));
+  printer_.csv("object,count,create_p50_us,create_p99_us,close_p50_us,close_p99_us,resident_bytes_each");
+  for (const ObjectCost& cost : costs) {
+    const double create_p50_us = us(cost.create_ns.quantile(0.5));
+    const double create_p99_us = us(cost.create_ns.quantile(0.99));
+    const double close_p50_us = us(cost.close_ns.quantile(0.5));
+    const double close_p99_us = us(cost.close_ns.quantile(0.99));
+    printer_.line(fmt::format("{:<24}{:>9}{:>12.2f}{:>9.2f}{:>12.2f}{:>9.2f}{:>12.0f}", cost.object, cost.count,
+                              create_p50_us, create_p99_us, close_p50_us, close_p99_us, cost.resident_bytes_each));
+    printer_.csv(fmt::format("{},{},{:.3f},{:.3f},{:.3f},{:.3f},{:.0f}", cost.object, cost.count, create_p50_us,
+                             create_p99_us, close_p50_us, close_p99_us, cost.resident_bytes_each));
+    rounds_.push_back({{"object", cost.object},
+                       {"count", cost.count},
+                       {"create_p50_us", create_p50_us},
+                       {"create_p99_us", create_p99_us},
+                       {"close_p50_us", close_p50_us},
+                       {"close_p99_us", close_p99_us},
+                       {"resident_bytes_each", cost.resident_bytes_each}});
+  }
+}
+
 void PerfReport::begin(const std::string& device, const std::string& peer) {
   if (plan_.mode == PerfMode::connect) {
     begin_connects();
@@ -177,7 +200,8 @@ void PerfReport::row(const PerfRound& round) {
 }
 
 void PerfReport::add_to(nlohmann::ordered_json& document) const {
-  if (plan_.mode != PerfMode::connect) document["op"] = to_string(plan_.op);
+  const bool carries = plan_.mode == PerfMode::bandwidth || plan_.mode == PerfMode::latency;
+  if (carries) document["op"] = to_string(plan_.op);
   document["mode"] = to_string(plan_.mode);
   document["connections"] = plan_.connections;
   document["depth"] = plan_.mode == PerfMode::latency ? 1 : plan_.depth;

@@ -8,6 +8,7 @@
 #include "tools/common/histogram.h"
 #include "tools/common/printer.h"
 #include "tools/ndkperf/connect_test.h"
+#include "tools/ndkperf/object_costs.h"
 #include "tools/ndkperf/perf_plan.h"
 
 namespace softndk::tools {
@@ -40,6 +41,7 @@ class PerfReport {
   void begin(const std::string& device, const std::string& peer);
   void row(const PerfRound& round);
   void row(const ConnectRound& round);
+  void objects(const std::vector<ObjectCost>& costs);
   /// Plan and rows, for the document.
   void add_to(nlohmann::ordered_json& document) const;
 

@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "tools/ndkperf/object_costs.h"
 #include "tools/ndkperf/perf_client.h"
 #include "tools/ndkperf/perf_server.h"
 
@@ -41,12 +42,8 @@ class PerfRun {
 
  private:
   Result<void> prepare() {
-    if (!common_.log.empty() && !printer_.open_log(common_.log, common_.append)) {
-      Failure failure = test_failure(fmt::format("cannot write {}: {}", common_.log, std::strerror(errno)));
-      failure.exit_code = ExitCode::usage;
-      return tl::unexpected(failure);
-    }
-    auto place = find_place(common_);
+    if (auto opened = open_log(); !opened) return opened;
+    auto place = plan_.mode == PerfMode::objects ? find_local_place(common_) : find_place(common_);
     if (!place) return tl::unexpected(place.error());
     place_ = *place;
     document_ = json_head(kTool, place_, test_);
@@ -57,7 +54,23 @@ class PerfRun {
     return {};
   }
 
+  Result<void> open_log() {
+    if (!common_.log.empty() && !printer_.open_log(common_.log, common_.append)) {
+      Failure failure = test_failure(fmt::format("cannot write {}: {}", common_.log, std::strerror(errno)));
+      failure.exit_code = ExitCode::usage;
+      return tl::unexpected(failure);
+    }
+    return {};
+  }
+
   Result<void> measure() {
+    if (plan_.mode == PerfMode::objects) {
+      constexpr std::uint64_t kDefault = 1000;
+      const auto costs = measure_objects(*adapter_, plan_.iterations > 0 ? plan_.iterations : kDefault, plan_.depth);
+      if (!costs) return tl::unexpected(costs.error());
+      report_.objects(*costs);
+      return {};
+    }
     PerfClient client(*adapter_, place_, plan_, common_.timeout_s);
     if (auto connected = client.connect(); !connected) return connected;
     document_["local_address"] = client.local_text();
