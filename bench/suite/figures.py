@@ -43,16 +43,19 @@ class Samples:
     def spread(self, cell, contestant, metric):
         return spread(self.rounds(cell, contestant, metric).values())
 
-    def ratios(self, cell, contestant, references, metric, best=max):
-        """Of each round in which both ran: the contestant's value over the best of the references'."""
-        ours = self.rounds(cell, contestant, metric)
-        theirs = [self.rounds(cell, reference, metric) for reference in references]
-        result = []
-        for number, value in ours.items():
-            there = [rounds[number] for rounds in theirs if number in rounds]
-            if there and best(there):
-                result.append(value / best(there))
+    def best_rounds(self, cell, contestants, metric, best):
+        """Of each round the best of what these contestants reached in it."""
+        result = {}
+        for who in contestants:
+            for number, value in self.rounds(cell, who, metric).items():
+                result[number] = best(result[number], value) if number in result else value
         return result
+
+    def ratios(self, cell, contestant, reference, metric):
+        """Of each round in which both ran: the contestant's value over the reference's."""
+        theirs = self.rounds(cell, reference, metric)
+        return [value / theirs[number] for number, value in self.rounds(cell, contestant, metric).items()
+                if theirs.get(number)]
 
 
 def size_text(size):

@@ -14,7 +14,7 @@ def run(group, rounds, duration_s, build, cores, progress=sys.stderr):
     samples, given_up = [], {}
     began = time.monotonic()
     for number in range(rounds):
-        context = Context(build, cores, duration_s, OFFSETS[number % len(OFFSETS)])
+        context = Context(build, cores, duration_s, number, OFFSETS[number % len(OFFSETS)])
         for cell, contestants in group.entries:
             # Who comes first has a colder machine: it is somebody else each round.
             turn = number % len(contestants)
