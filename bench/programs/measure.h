@@ -35,8 +35,9 @@ class Budget {
 inline nlohmann::json latency_json(const tools::Histogram& latency_ns) {
   const auto us = [](std::uint64_t ns) { return static_cast<double>(ns) / 1000; };
   nlohmann::json steps = nlohmann::json::array();
-  latency_ns.for_each_step(
-      [&](std::uint64_t highest_ns, std::uint64_t count) { steps.push_back({us(highest_ns), count}); });
+  latency_ns.for_each_step([&](std::uint64_t highest_ns, std::uint64_t count) {
+    steps.push_back({us(highest_ns), count});
+  });
   return {{"lat_min_us", us(latency_ns.min())},
           {"lat_avg_us", latency_ns.mean() / 1000},
           {"lat_p50_us", us(latency_ns.quantile(0.5))},

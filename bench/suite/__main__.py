@@ -15,6 +15,7 @@ def parse(arguments, names):
     parser.add_argument("--quick", action="store_true", help="fewer sizes and rounds: about three minutes, not thirty")
     parser.add_argument("--only", action="append", metavar="NAME", choices=names,
                         help=f"this group only, keeping the others' results; may be repeated: {', '.join(names)}")
+    parser.add_argument("--more", action="store_true", help="add rounds to the results that are there")
     parser.add_argument("--rounds", type=int, help="rounds of each group; 5, with --quick 3")
     parser.add_argument("--duration", type=float, help="seconds a measurement; 0.3, with --quick 0.15")
     parser.add_argument("--cores", help="SERVER,CLIENT; the first two that are allowed")
@@ -42,19 +43,24 @@ def measure(options, groups):
     machine = place.describe()
     machine["congestion"] = place.CONGESTION
     cores = place.cores(options.cores)
-    if not options.only:
+    if not options.only and not options.more:
         for old in options.results.glob("*.json"):
             old.unlink()
     for group in groups:
         if options.only and group.name not in options.only:
             continue
+        path = options.results / f"{group.name}.json"
+        before = json.loads(path.read_text()) if options.more and path.exists() else None
         began = datetime.datetime.now(datetime.timezone.utc)
         data = rounds.run(group, min(options.rounds or (3 if options.quick else 5), group.rounds_max),
                           options.duration or (0.15 if options.quick else 0.3),
-                          options.build or place.ROOT / "build" / options.preset, cores)
+                          options.build or place.ROOT / "build" / options.preset, cores,
+                          before["rounds"] if before else 0)
         data.update({"date": began.isoformat(timespec="seconds"), "cores": cores, "machine": machine,
                      "command": "bench/run " + " ".join(sys.argv[1:])})
-        (options.results / f"{group.name}.json").write_text(json.dumps(data, indent=1) + "\n")
+        if before:
+            data = rounds.added(before, data)
+        path.write_text(json.dumps(data, indent=1) + "\n")
 
 
 def main():

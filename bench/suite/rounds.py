@@ -9,11 +9,11 @@ from suite.contestants import Context, Failed
 OFFSETS = (0, 64, 16, 1000, 2048)
 
 
-def run(group, rounds, duration_s, build, cores, progress=sys.stderr):
+def run(group, rounds, duration_s, build, cores, first=0, progress=sys.stderr):
     """Samples of all rounds. A contestant that fails is noted and not asked for that cell again."""
     samples, given_up = [], {}
     began = time.monotonic()
-    for number in range(rounds):
+    for number in range(first, first + rounds):
         context = Context(build, cores, duration_s, number, OFFSETS[number % len(OFFSETS)])
         for cell, contestants in group.entries:
             # Who comes first has a colder machine: it is somebody else each round.
@@ -29,7 +29,7 @@ def run(group, rounds, duration_s, build, cores, progress=sys.stderr):
                     continue
                 samples.append({"cell": cell.name, "contestant": who.name, "round": number,
                                 "offset_bytes": context.offset, "metrics": metrics})
-        print(f"bench: {group.name}: round {number + 1} of {rounds} at {time.monotonic() - began:.0f} s", file=progress)
+        print(f"bench: {group.name}: round {number + 1} of {first + rounds} at {time.monotonic() - began:.0f} s", file=progress)
     return {
         "schema": 1, "group": group.name, "rounds": rounds, "duration_s": duration_s,
         "cells": {cell.name: {"size_bytes": cell.size, "depth": cell.depth, "connections": cell.connections,
@@ -37,3 +37,10 @@ def run(group, rounds, duration_s, build, cores, progress=sys.stderr):
         "failures": [{"cell": cell, "contestant": who, "text": text} for (cell, who), text in given_up.items()],
         "samples": samples,
     }
+
+
+def added(data, more):
+    """One run's rounds after another's."""
+    cells = {**data["cells"], **more["cells"]}
+    return {**more, "cells": cells, "rounds": data["rounds"] + more["rounds"], "samples": data["samples"] + more["samples"],
+            "failures": data["failures"] + more["failures"]}
