@@ -132,7 +132,7 @@ def scale(quick):
     for op in ("write", "send"):
         who += [Ndk(f"NDK {op}, 1", op), Ndk(f"NDK {op}, {count}", op, connections=count)]
     entries = [(Cell(f"{size_text(size)}, {count} connections", "stream", size, depth=16, connections=count),
-                [RAW] + who) for size in ([64] if quick else [64, 4 * KIB])]
+                [RAW] + who) for size in [64]]
     return Group("scale", f"Cost of an operation on {count} connections beside that on one, polled: processor seconds "
                  "of both ends a million", "cpu_s_per_million", "lower", entries, ("msg_rate_per_s",), rounds_max=3)
 

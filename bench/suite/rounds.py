@@ -21,6 +21,7 @@ def run(group, rounds, duration_s, build, cores, first=0, progress=sys.stderr):
             for who in contestants[turn:] + contestants[:turn]:
                 if (cell.name, who.name) in given_up:
                     continue
+                started = time.monotonic()
                 try:
                     metrics = who.measure(context, cell)
                 except Failed as error:
@@ -28,7 +29,7 @@ def run(group, rounds, duration_s, build, cores, first=0, progress=sys.stderr):
                     print(f"bench: {group.name}: {cell.name}: {who.name} gave up: {error}", file=progress)
                     continue
                 samples.append({"cell": cell.name, "contestant": who.name, "round": number,
-                                "offset_bytes": context.offset, "metrics": metrics})
+                                "offset_bytes": context.offset, "took_s": round(time.monotonic() - started, 3), "metrics": metrics})
         print(f"bench: {group.name}: round {number + 1} of {first + rounds} at {time.monotonic() - began:.0f} s", file=progress)
     return {
         "schema": 1, "group": group.name, "rounds": rounds, "duration_s": duration_s,
