@@ -69,6 +69,8 @@ class Completions {
 
   /// The call that `delivery` will end has begun: the minimum latency counts from here.
   void begin(Delivery& delivery) noexcept { held_.begin(delivery); }
+  /// It is the one that completes a connection: that has a minimum of its own. After begin().
+  void begin_connect(Delivery& delivery) noexcept { held_.begin_connect(delivery); }
 
   /// Runs `delivery` in `mode` (not `inlined`); with a minimum latency every mode is `later`. As the last act of a
   /// call: `delivery` and what it belongs to may be gone when this returns (R-CRT-09, R-REQ-03). Returns

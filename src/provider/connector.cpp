@@ -104,6 +104,7 @@ NTSTATUS Connector::complete_connect(const DisconnectEvent& event, const Complet
     qp_spent_ = true;
   }
   request_.begin(pending_calls::kCompleteConnect, completion.routine, completion.context);
+  completions_of(*this).begin_connect(request_);
   Ref<Connector> alive(*this, RefReason::callback);
   const rdma::CmStatus status = device_->complete_connect();
   if (status == rdma::CmStatus::pending) return STATUS_PENDING;

@@ -11,7 +11,9 @@ constexpr io::TimeNs kPermutedWithinNs = 100 * io::kMicrosecond;
 }  // namespace
 
 HeldDeliveries::HeldDeliveries(const Settings& settings) noexcept
-    : latency_ns_(settings.latency_ns), order_seed_(settings.order_seed) {}
+    : latency_ns_(settings.latency_ns),
+      connect_latency_ns_(settings.connect_latency_ns),
+      order_seed_(settings.order_seed) {}
 
 HeldDeliveries::Bell::Bell(HeldDeliveries& it) noexcept
     : DeferredTimer([](DeferredTimer& self) noexcept { static_cast<Bell&>(self).held.release_due(); },

@@ -18,12 +18,16 @@ class HeldDeliveries {
   explicit HeldDeliveries(const Settings& settings) noexcept;
 
   /// False, for good: everything is delivered at once and nothing of this costs.
-  bool is_on() const noexcept { return latency_ns_ != 0 || order_seed_.has_value(); }
+  bool is_on() const noexcept { return latency_ns_ != 0 || connect_latency_ns_ != 0 || order_seed_.has_value(); }
   bool has_latency() const noexcept { return latency_ns_ != 0; }
 
   /// The call begins.
   void begin(Delivery& delivery) noexcept {
     if (latency_ns_ != 0) delivery.due_ns_ = ntrt::now_ns() + latency_ns_;
+  }
+  /// The same for NdkCompleteConnect[Ex], after begin().
+  void begin_connect(Delivery& delivery) noexcept {
+    if (connect_latency_ns_ > latency_ns_) delivery.due_ns_ = ntrt::now_ns() + connect_latency_ns_;
   }
   /// Queues it to its processor when it is due. Needs is_on().
   void hold(Delivery& delivery) noexcept SOFTNDK_EXCLUDES(mutex_);
@@ -38,6 +42,7 @@ class HeldDeliveries {
   void set_bell() noexcept SOFTNDK_REQUIRES(mutex_);
 
   const io::TimeNs latency_ns_;
+  const io::TimeNs connect_latency_ns_;
   const std::optional<std::uint64_t> order_seed_;
   std::atomic<std::uint64_t> draws_{0};
 

@@ -22,6 +22,7 @@ std::optional<std::uint64_t> parse_seed(std::string_view text, std::string_view 
 }  // namespace
 
 CompletionMode Settings::mode(CompletionKind kind) const noexcept {
+  if (kind == CompletionKind::local_request && local_policy) return *local_policy;
   if (policy) return *policy;
   switch (kind) {
     case CompletionKind::create:

@@ -28,6 +28,8 @@ struct Settings {
   CompletionMode network_request = CompletionMode::later;  // R-REQ-08
   /// Overrides the four above.
   std::optional<CompletionMode> policy;
+  /// Overrides `policy` for local requests: consumers exist that cannot take a pending NdkBuildLAM (R-LAM-10).
+  std::optional<CompletionMode> local_policy;
   std::uint64_t seed = 1;  ///< for `mixed`; the same seed draws the same modes in the same order of calls
   /// Results that wait to be delivered after their call come in an order, and on processors, drawn from this seed, as
   /// far as no rule orders them (R-REQ-08). Unset: first in, first out.
@@ -35,6 +37,9 @@ struct Settings {
   /// Nothing that pends calls back earlier than this after its call has begun, whoever knew the result when: for
   /// consumers that take quick completions for granted. An inline result stays one.
   std::uint64_t latency_ns = 0;
+  /// The same for NdkCompleteConnect[Ex]: on a NIC it takes far longer than a request, and consumers take for granted
+  /// that the accepting side has got on meanwhile.
+  std::uint64_t connect_latency_ns = 0;
 
   /// Highest minors of the two majors; a profile may lower them (R-VER-02).
   std::uint16_t minor_max_of_1 = 2;

@@ -107,6 +107,19 @@ constexpr Setting kTable[] = {
        to.provider.policy.reset();
        return true;
      }},
+    {"local_policy", "policy", "policy | inline | nested | early | later",
+     "how local requests complete, NdkBuildLAM among them; policy: as the policy says; inline: for drivers that cannot "
+     "take it otherwise",
+     [](Configuration& to, std::string_view value) {
+       using Mode = provider::CompletionMode;
+       return parse_choice<std::optional<Mode>>(value,
+                                                {{"policy", std::nullopt},
+                                                 {"inline", Mode::inlined},
+                                                 {"nested", Mode::nested},
+                                                 {"early", Mode::early},
+                                                 {"later", Mode::later}},
+                                                to.provider.local_policy);
+     }},
     {"order", "fifo", "fifo | permuted | permuted(SEED)",
      "in which order results come that pend; permuted: drawn from the seed, on processors drawn too",
      [](Configuration& to, std::string_view value) { return provider::parse_order(value, to.provider); }},
@@ -117,6 +130,11 @@ constexpr Setting kTable[] = {
        if (!parse_time(value, 1'000'000, io::kMicrosecond, to.provider.latency_ns)) return false;
        to.rnic.completion_latency_ns = to.provider.latency_ns;
        return true;
+     }},
+    {"connect_latency_us", "0", "0..1000000",
+     "minimum time of NdkCompleteConnect in microseconds, which on a NIC takes far longer than a request",
+     [](Configuration& to, std::string_view value) {
+       return parse_time(value, 1'000'000, io::kMicrosecond, to.provider.connect_latency_ns);
      }},
     {"arm", "new", "new | any",
      "which entries satisfy an arm: those that no notification has told of, or every one that is there",

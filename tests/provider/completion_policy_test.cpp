@@ -44,6 +44,15 @@ TEST(Policy, OverridesTheFourKindsAndTheirDefaultsAreThose) {
     EXPECT_EQ(settings.mode(kind), CompletionMode::nested);
 }
 
+TEST(Policy, LocalRequestsMayHaveOneOfTheirOwn) {
+  Settings settings;
+  settings.policy = CompletionMode::later;
+  settings.local_policy = CompletionMode::inlined;
+  EXPECT_EQ(settings.mode(CompletionKind::local_request), CompletionMode::inlined);
+  for (CompletionKind kind : {CompletionKind::create, CompletionKind::close, CompletionKind::network_request})
+    EXPECT_EQ(settings.mode(kind), CompletionMode::later);
+}
+
 TEST(Order, HasOneSpelling) {
   Settings settings;
   EXPECT_TRUE(parse_order("permuted(42)", settings));

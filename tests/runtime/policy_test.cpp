@@ -142,5 +142,29 @@ TEST(Latency, NoPendedCallOfAWholeLifeIsQuickerThanTheSetting) {
   EXPECT_GE(pended, 3 * runs) << "four of the calls wait for the peer";
 }
 
+TEST(R_REQ_08, CompletingAConnectionMayTakeLongerThanAnyOtherRequest) {
+  constexpr io::TimeNs kConnectNs = 5000 * io::kMicrosecond;
+  in_simulation(20,
+                [&](Stage& stage) {
+                  Pair pair(stage);
+                  Request connecting, completing;
+                  const io::TimeNs connect_ns = ntrt::now_ns();
+                  const NTSTATUS connect_returned = pair.active.begin_connect(connecting, pair.from, pair.at);
+                  pair.passive.connector = pair.door.next();
+                  const NTSTATUS accept_returned = pair.passive.begin_accept(pair.accepting);
+                  ASSERT_EQ(connecting.finish(connect_returned), STATUS_SUCCESS);
+                  EXPECT_LT(ntrt::now_ns() - connect_ns, kConnectNs);
+                  NDK_CONNECTOR* active = pair.active.connector.get();
+                  const io::TimeNs complete_ns = ntrt::now_ns();
+                  const NTSTATUS complete_returned = active->Dispatch->NdkCompleteConnect(
+                      active, &Side::disconnected, &pair.active, &Request::completed, &completing);
+                  ASSERT_EQ(pair.accepting.finish(accept_returned), STATUS_SUCCESS);
+                  EXPECT_LT(ntrt::now_ns() - complete_ns, kConnectNs) << "the accepting side need not wait for it";
+                  ASSERT_EQ(completing.finish(complete_returned), STATUS_SUCCESS);
+                  EXPECT_GE(ntrt::now_ns() - complete_ns, kConnectNs);
+                },
+                {{"latency_us", "30"}, {"connect_latency_us", "5000"}});
+}
+
 }  // namespace
 }  // namespace softndk::stack

@@ -8,7 +8,11 @@ namespace {
 using Settings = std::vector<std::pair<std::string, std::string>>;
 
 TEST(RunOptions, LatencyIsHardwareLikeUnlessAsked) {
-  EXPECT_EQ(settings_for({}, std::nullopt).value(), (Settings{{"latency_us", "30"}, {"object_stacks", "on"}}));
+  EXPECT_EQ(settings_for({}, std::nullopt).value(),
+            (Settings{{"latency_us", "30"}, {"connect_latency_us", "20000"}, {"object_stacks", "on"}}));
+  RunOptions at_once;
+  at_once.latency = "0";
+  EXPECT_EQ(settings_for(at_once, std::nullopt).value(), (Settings{{"latency_us", "0"}, {"object_stacks", "on"}}));
   EXPECT_EQ(parse_latency("0"), "0");
   EXPECT_EQ(parse_latency("50"), "50");
   EXPECT_EQ(parse_latency("50us"), "50");
@@ -25,6 +29,7 @@ TEST(RunOptions, SeedGoesWhereASeedIsMissing) {
   options.interfaces = {"7=10.0.0.1", "8=10.0.0.2"};
   options.settings = {"crc=off"};
   EXPECT_EQ(settings_for(options, 5).value(), (Settings{{"latency_us", "30"},
+                                                        {"connect_latency_us", "20000"},
                                                         {"object_stacks", "on"},
                                                         {"policy", "mixed(5)"},
                                                         {"order", "permuted(9)"},

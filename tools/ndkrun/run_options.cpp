@@ -12,6 +12,8 @@ namespace {
 
 /// What `--latency hardware` stands for: a request on a NIC and its completion take about so long.
 constexpr const char* kHardwareLatencyUs = "30";
+/// And for a connection to be completed, which takes commands to the NIC's firmware: tens of milliseconds.
+constexpr const char* kHardwareConnectLatencyUs = "20000";
 
 std::optional<std::uint64_t> parse_number(std::string_view text) {
   std::uint64_t number = 0;
@@ -96,6 +98,7 @@ Result<std::vector<std::pair<std::string, std::string>>> settings_for(const RunO
   const auto latency = parse_latency(options.latency);
   if (!latency) return tl::unexpected(usage("--latency " + options.latency + ": hardware, 0 or microseconds"));
   settings.emplace_back("latency_us", *latency);
+  if (options.latency == "hardware") settings.emplace_back("connect_latency_us", kHardwareConnectLatencyUs);
   settings.emplace_back("object_stacks", "on");  // a leak is told with its creator
   if (!options.policy.empty()) settings.emplace_back("policy", with_seed(options.policy, "mixed"));
   if (!options.order.empty()) settings.emplace_back("order", with_seed(options.order, "permuted"));
