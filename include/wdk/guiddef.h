@@ -29,11 +29,18 @@ typedef GUID CLSID;
 #endif
 
 // With INITGUID the including file owns the value; weak, so that several files of one driver may own the same GUID.
+#ifdef __cplusplus
+#define SOFTNDK_GUID_LINKAGE EXTERN_C
+#else
+#define SOFTNDK_GUID_LINKAGE  // C warns of an extern with a value
+#endif
+#define SOFTNDK_OWN_GUID(name, l, w1, w2, b1, b2, b3, b4, b5, b6, b7, b8) \
+  EXTERN_C const GUID name __attribute__((weak));                         \
+  SOFTNDK_GUID_LINKAGE const GUID name = {l, w1, w2, {b1, b2, b3, b4, b5, b6, b7, b8}}
 #undef DEFINE_GUID
 #ifdef INITGUID
 #define DEFINE_GUID(name, l, w1, w2, b1, b2, b3, b4, b5, b6, b7, b8) \
-  EXTERN_C const GUID name __attribute__((weak));                    \
-  EXTERN_C const GUID name = {l, w1, w2, {b1, b2, b3, b4, b5, b6, b7, b8}}
+  SOFTNDK_OWN_GUID(name, l, w1, w2, b1, b2, b3, b4, b5, b6, b7, b8)
 #else
 #define DEFINE_GUID(name, l, w1, w2, b1, b2, b3, b4, b5, b6, b7, b8) EXTERN_C const GUID name
 #endif

@@ -87,6 +87,9 @@ typedef LONG NTSTATUS, *PNTSTATUS;
 #define MAXDWORD 0xffffffffu
 #define MAXULONGLONG 0xffffffffffffffffull
 
+#define Int32x32To64(a, b) ((LONGLONG)(LONG)(a) * (LONGLONG)(LONG)(b))
+#define UInt32x32To64(a, b) ((ULONGLONG)(ULONG)(a) * (ULONGLONG)(ULONG)(b))
+
 typedef union _LARGE_INTEGER {
   __extension__ struct {
     ULONG LowPart;

@@ -174,6 +174,16 @@ NTSTATUS ipv4_with_port(const Char* text, bool strict, IN_ADDR* address, USHORT*
   return STATUS_SUCCESS;
 }
 
+template <class Char>
+NTSTATUS ipv4_prefix(const Char* text, bool strict, const Char** end, IN_ADDR* address) {
+  if (text == nullptr || end == nullptr || address == nullptr) return STATUS_INVALID_PARAMETER;
+  const auto octets = parse_ipv4(text, strict);
+  *end = text;
+  if (!octets) return STATUS_INVALID_PARAMETER;
+  std::memcpy(address, octets->data(), 4);
+  return STATUS_SUCCESS;
+}
+
 /// address[%scope] or [address[%scope]]:port; the brackets are required before a port.
 template <class Char>
 NTSTATUS ipv6_with_port(const Char* text, IN6_ADDR* address, ULONG* scope_id, USHORT* port) {
@@ -208,6 +218,7 @@ NTSTATUS ipv6_with_port(const Char* text, IN6_ADDR* address, ULONG* scope_id, US
 
 }  // namespace softndk::ntrt
 
+using softndk::ntrt::ipv4_prefix;
 using softndk::ntrt::ipv4_with_port;
 using softndk::ntrt::ipv6_with_port;
 
@@ -218,6 +229,12 @@ NTSTATUS RtlIpv4StringToAddressExW(PCWSTR text, BOOLEAN strict, IN_ADDR* address
 }
 NTSTATUS RtlIpv4StringToAddressExA(PCSTR text, BOOLEAN strict, IN_ADDR* address, PUSHORT port) noexcept {
   return ipv4_with_port(text, strict != FALSE, address, port);
+}
+NTSTATUS RtlIpv4StringToAddressW(PCWSTR text, BOOLEAN strict, PCWSTR* end, IN_ADDR* address) noexcept {
+  return ipv4_prefix(text, strict != FALSE, end, address);
+}
+NTSTATUS RtlIpv4StringToAddressA(PCSTR text, BOOLEAN strict, PCSTR* end, IN_ADDR* address) noexcept {
+  return ipv4_prefix(text, strict != FALSE, end, address);
 }
 NTSTATUS RtlIpv6StringToAddressExW(PCWSTR text, IN6_ADDR* address, PULONG scope_id, PUSHORT port) noexcept {
   return ipv6_with_port(text, address, scope_id, port);

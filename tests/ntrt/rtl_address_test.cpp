@@ -72,6 +72,33 @@ TEST(RtlIpv4, NullPointersAreRefused) {
   EXPECT_EQ(RtlIpv4StringToAddressExW(u"10.0.0.1", TRUE, &address, nullptr), STATUS_INVALID_PARAMETER);
 }
 
+TEST(RtlIpv4, AnAddressMayBeTheBeginningOfAText) {
+  IN_ADDR address;
+  const char* end = nullptr;
+  const char* const text = "10.0.0.1/24";
+  EXPECT_EQ(RtlIpv4StringToAddressA(text, TRUE, &end, &address), STATUS_SUCCESS);
+  EXPECT_EQ(end, text + 8);
+  EXPECT_EQ(std::memcmp(&address, "\x0a\x00\x00\x01", 4), 0);
+  const char16_t* wide_end = nullptr;
+  const char16_t* const wide_text = u"192.168.7.255";
+  EXPECT_EQ(RtlIpv4StringToAddressW(wide_text, TRUE, &wide_end, &address), STATUS_SUCCESS);
+  EXPECT_EQ(wide_end, wide_text + 13);
+  EXPECT_EQ(std::memcmp(&address, "\xc0\xa8\x07\xff", 4), 0);
+}
+
+TEST(RtlIpv4, WhereNoAddressBeginsNothingIsWrittenButTheTerminator) {
+  IN_ADDR address;
+  std::memset(&address, 9, sizeof address);
+  const char* end = nullptr;
+  const char* const text = "10.0.0";
+  EXPECT_EQ(RtlIpv4StringToAddressA(text, TRUE, &end, &address), STATUS_INVALID_PARAMETER);
+  EXPECT_EQ(end, text);
+  EXPECT_EQ(std::memcmp(&address, "\x09\x09\x09\x09", 4), 0);
+  EXPECT_EQ(RtlIpv4StringToAddressA(nullptr, TRUE, &end, &address), STATUS_INVALID_PARAMETER);
+  EXPECT_EQ(RtlIpv4StringToAddressA(text, TRUE, nullptr, &address), STATUS_INVALID_PARAMETER);
+  EXPECT_EQ(RtlIpv4StringToAddressA(text, TRUE, &end, nullptr), STATUS_INVALID_PARAMETER);
+}
+
 struct V6 {
   NTSTATUS status = STATUS_UNSUCCESSFUL;
   std::array<UCHAR, 16> octets = {};

@@ -13,6 +13,7 @@ ORDERS = [
     ["wdm.h", "ntstrsafe.h", "ntdef.h", "guiddef.h", "uuids.h", "ndis.h", "wsk.h", "netioapi.h"],
     ["wskndk.h", "ndis.h", "wdmsec.h", "Wdmsec.h", "ndisNDK.h", "ndisndk.h"],
     ["sal.h", "specstrings.h", "ws2ipdef.h", "ws2def.h", "ip2string.h", "wdm.h"],
+    ["ntddk.h", "guiddef.h", "initguid.h", "devioctl.h", "wdm.h", "dontuse.h", "ndis.h"],
     ["specstrings.h", "string.h", "stdint.h", "stdarg.h", "stddef.h", "ndis.h"],
 ]
 

@@ -281,6 +281,21 @@ int guids_compare_by_value(void) {
   return 0;
 }
 
+#include <initguid.h>
+DEFINE_GUID(softndk_test_guid, 0x01234567, 0x89ab, 0xcdef, 1, 2, 3, 4, 5, 6, 7, 8);
+
+int initguid_makes_this_file_the_owner(void) {
+  const GUID expected = {0x01234567, 0x89ab, 0xcdef, {1, 2, 3, 4, 5, 6, 7, 8}};
+  CHECK(IsEqualGUID(&softndk_test_guid, &expected));
+  return 0;
+}
+
+int products_of_32_bits_have_64(void) {
+  CHECK(Int32x32To64(-2, 0x7fffffff) == -0xfffffffell);
+  CHECK(UInt32x32To64(0xffffffff, 0xffffffff) == 0xfffffffe00000001ull);
+  return 0;
+}
+
 int remove_from_a_corrupted_list(void) {
   LIST_ENTRY head;
   LIST_ENTRY entry;

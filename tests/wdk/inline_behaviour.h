@@ -22,6 +22,8 @@ int multi_character_tags_have_msvc_values(void);
 int wide_literals_are_utf16(void);
 int wsk_versions_are_constants(void);
 int guids_compare_by_value(void);
+int initguid_makes_this_file_the_owner(void);
+int products_of_32_bits_have_64(void);
 int exception_label_does_not_leak_between_functions(void);
 
 int remove_from_a_corrupted_list(void); /* ends in SoftNdkListCorrupted */

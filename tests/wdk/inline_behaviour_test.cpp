@@ -95,5 +95,11 @@ TEST(Language, WskVersionsAreConstants) {
 TEST(Language, GuidsCompareByValue) {
   EXPECT_EQ(guids_compare_by_value(), 0);
 }
+TEST(Language, InitguidMakesItsFileTheOwner) {
+  EXPECT_EQ(initguid_makes_this_file_the_owner(), 0);
+}
+TEST(Language, ProductsOf32BitsHave64) {
+  EXPECT_EQ(products_of_32_bits_have_64(), 0);
+}
 
 }  // namespace
