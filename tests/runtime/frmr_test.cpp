@@ -1,77 +1,9 @@
-// Fast registration and its end (spec/ndkpi.md 3.13, 3.14). The passive end registers, the active end is the peer that
-// has the token.
-#include "fast_region.h"
+// Fast registration (spec/ndkpi.md 3.13). The passive end registers, the active end is the peer that has the token.
 #include "memory_window.h"
-#include "stage.h"
+#include "shop.h"
 
 namespace softndk::stack {
 namespace {
-
-constexpr std::size_t kBytes = 20'000;
-constexpr UINT64 kBase = 0x1234'5678'9ABC'D000;  // nobody's memory
-
-/// A connection, and a region of the passive end over mapped memory.
-struct Shop {
-  explicit Shop(Stage& stage, std::size_t bytes = kBytes, std::size_t offset = 0, ULONG pages = 600)
-      : pair(stage),
-        passive(pair.passive),
-        active(pair.active),
-        goods(bytes, offset),
-        basket(active.pd.get(), bytes),
-        lam(*stage.adapter, goods),
-        region(passive.pd.get(), pages) {
-    connected = pair.establish();
-    EXPECT_TRUE(connected);
-    goods.fill(3);
-  }
-  NTSTATUS enlist(ULONG flags = kFastAll, UINT64 base = kBase) {
-    return region.enlist(passive, lam, goods.bytes, base, flags);
-  }
-  /// And waits.
-  void expect_enlisted(ULONG flags = kFastAll, UINT64 base = kBase) {
-    ASSERT_EQ(enlist(flags, base), STATUS_SUCCESS);
-    const NDK_RESULT_EX result = passive.next();
-    EXPECT_EQ(result.Status, STATUS_SUCCESS);
-    EXPECT_EQ(result.Type, NdkOperationTypeFastRegister);
-    EXPECT_EQ(result.BytesTransferred, 0u);
-    EXPECT_EQ(result.RequestContext, reinterpret_cast<PVOID>(7));
-  }
-  void expect_invalidated(ULONG flags = 0) {
-    ASSERT_EQ(region.invalidate(passive, flags), STATUS_SUCCESS);
-    const NDK_RESULT_EX result = passive.next();
-    EXPECT_EQ(result.Status, STATUS_SUCCESS);
-    EXPECT_EQ(result.Type, NdkOperationTypeInvalidate);
-  }
-  /// By the peer.
-  NTSTATUS read(UINT64 address, std::size_t bytes, UINT32 token) {
-    const NTSTATUS posted = active.read(basket.sge(0, bytes), address, token);
-    return posted == STATUS_SUCCESS ? active.next_status() : posted;
-  }
-  NTSTATUS read(UINT64 address, std::size_t bytes) { return read(address, bytes, region.token()); }
-  /// By the peer, and returns when it has arrived. From the basket's front.
-  NTSTATUS write(UINT64 address, std::size_t bytes) {
-    const NTSTATUS posted = active.write(basket.sge(0, bytes), address, region.token());
-    if (posted != STATUS_SUCCESS) return posted;
-    EXPECT_EQ(passive.receive(logical_sge(privileged_token(passive.pd.get()), 0, 0), 70), STATUS_SUCCESS);
-    EXPECT_EQ(active.send(basket.sge(0, 0), 71), STATUS_SUCCESS);
-    const NTSTATUS written = active.next_status();
-    EXPECT_EQ(active.next_status(), STATUS_SUCCESS);
-    EXPECT_EQ(passive.next_status(), STATUS_SUCCESS);
-    return written;
-  }
-  void expect_broken() {
-    EXPECT_TRUE(passive.left.wait());
-    EXPECT_TRUE(active.left.wait());
-  }
-  Pair pair;
-  Side& passive;
-  Side& active;
-  Memory goods;
-  Region basket;
-  Lam lam;
-  FastRegion region;
-  bool connected = false;
-};
 
 TEST(R_FRMR_01, OnlyARegionMadeForItCanBeInitialized) {
   everywhere([](Stage& stage) {
@@ -111,29 +43,29 @@ TEST(R_FRMR_02, ListsUpToTheLimitOfPagesThatAreNowhereNeighbours) {
       [](Stage& stage) {
         EXPECT_EQ(stage.adapter->info.FRMRPageCount, 512u);
         constexpr ULONG kPages = 2048;  // each page of the list is one frame, shuffled
-        Shop shop(stage, std::size_t{kPages} * PAGE_SIZE, 0, 65536);
+        FastShop shop(stage, std::size_t{kPages} * PAGE_SIZE, 0, 65536);
         ASSERT_TRUE(shop.connected);
         std::vector<NDK_LOGICAL_ADDRESS> pages;
         for (ULONG i = 0; i < 65536; ++i)
           pages.push_back(shop.lam.pages()[(i * 617u + 3) % kPages]);
         const SIZE_T bytes = SIZE_T{65536} * PAGE_SIZE;
-        ASSERT_EQ(shop.region.enlist(shop.passive, pages.data(), 65536, 0, bytes, kBase, kFastAll), STATUS_SUCCESS);
+        ASSERT_EQ(shop.region.enlist(shop.passive, pages.data(), 65536, 0, bytes, kShopBase, kFastAll), STATUS_SUCCESS);
         EXPECT_EQ(shop.passive.next_status(), STATUS_SUCCESS);
         const std::size_t asked = 1u << 20;
         for (const ULONG first : {0u, 511u, 30'000u, 65536u - 256u}) {
-          ASSERT_EQ(shop.read(kBase + UINT64{first} * PAGE_SIZE, asked), STATUS_SUCCESS);
+          ASSERT_EQ(shop.read(kShopBase + UINT64{first} * PAGE_SIZE, asked), STATUS_SUCCESS);
           for (ULONG i = 0; i < asked / PAGE_SIZE; ++i)
             ASSERT_TRUE(same_octets(shop.basket.memory, i * PAGE_SIZE, shop.goods,
                                     ((first + i) * 617u + 3) % kPages * PAGE_SIZE, PAGE_SIZE));
         }
-        EXPECT_EQ(shop.read(kBase + bytes - 1, 2), STATUS_REMOTE_RESOURCES);
+        EXPECT_EQ(shop.read(kShopBase + bytes - 1, 2), STATUS_REMOTE_RESOURCES);
       },
       {}, 1);
 }
 
 TEST(R_FRMR_03, InitializedAgainAfterwardsAndInParallelWithOthers) {
   everywhere([](Stage& stage) {
-    Shop shop(stage, kBytes, 0, 2);
+    FastShop shop(stage, kShopBytes, 0, 2);
     ASSERT_TRUE(shop.connected);
     const UINT32 token = shop.region.token();
     EXPECT_EQ(shop.enlist(), STATUS_INVALID_PARAMETER) << "five pages";
@@ -141,7 +73,7 @@ TEST(R_FRMR_03, InitializedAgainAfterwardsAndInParallelWithOthers) {
     EXPECT_EQ(shop.region.token(), token) << "R-FRMR-12";
     shop.expect_enlisted();
     EXPECT_EQ(shop.region.initialize(6), STATUS_INVALID_DEVICE_REQUEST) << "it is valid";
-    EXPECT_EQ(shop.read(kBase, 64), STATUS_SUCCESS);
+    EXPECT_EQ(shop.read(kShopBase, 64), STATUS_SUCCESS);
     std::deque<FastRegion> regions;
     std::deque<Request> requests;
     std::vector<NTSTATUS> returned;
@@ -158,16 +90,16 @@ TEST(R_FRMR_03, InitializedAgainAfterwardsAndInParallelWithOthers) {
 
 TEST(R_FRMR_04, NotBeforeTheInitialization) {
   everywhere([](Stage& stage) {
-    Shop shop(stage);
+    FastShop shop(stage);
     ASSERT_TRUE(shop.connected);
     FastRegion raw(shop.passive.pd.get());
-    EXPECT_EQ(raw.enlist(shop.passive, shop.lam, kBytes, kBase, kFastAll), STATUS_INVALID_DEVICE_REQUEST);
+    EXPECT_EQ(raw.enlist(shop.passive, shop.lam, kShopBytes, kShopBase, kFastAll), STATUS_INVALID_DEVICE_REQUEST);
     Region registered(shop.passive.pd.get(), 64);
     EXPECT_EQ(shop.passive.qp.table()->NdkFastRegister(shop.passive.qp.get(), nullptr, registered.mr.get(), 1,
                                                        shop.lam.pages(), 0, 64, nullptr, 0),
               STATUS_INVALID_DEVICE_REQUEST);
     EXPECT_EQ(raw.initialize(5), STATUS_SUCCESS);
-    EXPECT_EQ(raw.enlist(shop.passive, shop.lam, kBytes, kBase, kFastAll), STATUS_SUCCESS);
+    EXPECT_EQ(raw.enlist(shop.passive, shop.lam, kShopBytes, kShopBase, kFastAll), STATUS_SUCCESS);
     EXPECT_EQ(shop.passive.next_status(), STATUS_SUCCESS);
   });
 }
@@ -178,7 +110,7 @@ TEST(R_WR_08, FastRegisterAndInvalidateNeedAConnection) {
     Memory memory(64);
     Lam lam(*stage.adapter, memory);
     FastRegion region(pair.passive.pd.get(), 1);
-    EXPECT_EQ(region.enlist(pair.passive, lam, 64, kBase, kFastAll), STATUS_CONNECTION_INVALID);
+    EXPECT_EQ(region.enlist(pair.passive, lam, 64, kShopBase, kFastAll), STATUS_CONNECTION_INVALID);
     EXPECT_EQ(region.invalidate(pair.passive), STATUS_CONNECTION_INVALID);
     EXPECT_TRUE(pair.passive.queue.is_empty());
   });
@@ -186,24 +118,25 @@ TEST(R_WR_08, FastRegisterAndInvalidateNeedAConnection) {
 
 TEST(R_FRMR_05, RemoteRightsNeedAnInitializationForThem) {
   everywhere([](Stage& stage) {
-    Shop shop(stage);
+    FastShop shop(stage);
     ASSERT_TRUE(shop.connected);
     FastRegion local(shop.passive.pd.get(), 8, false);
     for (const ULONG flags : {ULONG{NDK_OP_FLAG_ALLOW_REMOTE_READ}, ULONG{NDK_OP_FLAG_ALLOW_REMOTE_WRITE}, kFastAll})
-      EXPECT_EQ(local.enlist(shop.passive, shop.lam, kBytes, kBase, flags), STATUS_ACCESS_VIOLATION);
+      EXPECT_EQ(local.enlist(shop.passive, shop.lam, kShopBytes, kShopBase, flags), STATUS_ACCESS_VIOLATION);
     EXPECT_TRUE(shop.passive.queue.is_empty());
-    ASSERT_EQ(local.enlist(shop.passive, shop.lam, kBytes, kBase, NDK_OP_FLAG_ALLOW_LOCAL_WRITE), STATUS_SUCCESS);
+    ASSERT_EQ(local.enlist(shop.passive, shop.lam, kShopBytes, kShopBase, NDK_OP_FLAG_ALLOW_LOCAL_WRITE),
+              STATUS_SUCCESS);
     EXPECT_EQ(shop.passive.next_status(), STATUS_SUCCESS);
-    EXPECT_EQ(shop.read(kBase, 16, local.token()), STATUS_ACCESS_VIOLATION);
+    EXPECT_EQ(shop.read(kShopBase, 16, local.token()), STATUS_ACCESS_VIOLATION);
   });
 }
 
 TEST(R_FRMR_06, TheLengthFitsThePages) {
   everywhere([](Stage& stage) {
-    Shop shop(stage, 5 * PAGE_SIZE);
+    FastShop shop(stage, 5 * PAGE_SIZE);
     ASSERT_TRUE(shop.connected);
     const auto enlist = [&](ULONG fbo, SIZE_T bytes) {
-      return shop.region.enlist(shop.passive, shop.lam.pages(), 5, fbo, bytes, kBase, kFastAll);
+      return shop.region.enlist(shop.passive, shop.lam.pages(), 5, fbo, bytes, kShopBase, kFastAll);
     };
     EXPECT_EQ(enlist(0, 5 * PAGE_SIZE + 1), STATUS_INVALID_PARAMETER);
     EXPECT_EQ(enlist(1, 5 * PAGE_SIZE), STATUS_INVALID_PARAMETER);
@@ -212,17 +145,17 @@ TEST(R_FRMR_06, TheLengthFitsThePages) {
     EXPECT_TRUE(shop.passive.queue.is_empty());
     EXPECT_EQ(enlist(4095, 4 * PAGE_SIZE + 1), STATUS_SUCCESS);
     EXPECT_EQ(shop.passive.next_status(), STATUS_SUCCESS);
-    EXPECT_EQ(shop.read(kBase, 4 * PAGE_SIZE + 1), STATUS_SUCCESS);
+    EXPECT_EQ(shop.read(kShopBase, 4 * PAGE_SIZE + 1), STATUS_SUCCESS);
     EXPECT_TRUE(same_octets(shop.basket.memory, 0, shop.goods, 4095, 4 * PAGE_SIZE + 1));
   });
 }
 
 TEST(R_FRMR_07, CountsOffsetsAndPagesThatCannotBe) {
   everywhere([](Stage& stage) {
-    Shop shop(stage, 5 * PAGE_SIZE, 0, 4);
+    FastShop shop(stage, 5 * PAGE_SIZE, 0, 4);
     ASSERT_TRUE(shop.connected);
     const auto enlist = [&](const NDK_LOGICAL_ADDRESS* pages, ULONG count, ULONG fbo, SIZE_T bytes) {
-      return shop.region.enlist(shop.passive, pages, count, fbo, bytes, kBase, kFastAll);
+      return shop.region.enlist(shop.passive, pages, count, fbo, bytes, kShopBase, kFastAll);
     };
     const NDK_LOGICAL_ADDRESS* pages = shop.lam.pages();
     EXPECT_EQ(enlist(pages, 5, 0, 64), STATUS_INVALID_PARAMETER) << "more than it was initialized for";
@@ -242,7 +175,8 @@ TEST(R_FRMR_07, CountsOffsetsAndPagesThatCannotBe) {
     EXPECT_EQ(enlist(odd, 2, 0, 64), STATUS_INVALID_PARAMETER) << "a region, not a mapping";
     EXPECT_EQ(shop.region.enlist(shop.passive, pages, 2, 0, 65, ~UINT64{63}, kFastAll), STATUS_INVALID_PARAMETER)
         << "the addresses would wrap around";
-    EXPECT_EQ(shop.region.enlist(shop.passive, pages, 2, 0, 64, kBase, 0x400), STATUS_INVALID_PARAMETER) << "R-WR-17";
+    EXPECT_EQ(shop.region.enlist(shop.passive, pages, 2, 0, 64, kShopBase, 0x400), STATUS_INVALID_PARAMETER)
+        << "R-WR-17";
     EXPECT_TRUE(shop.passive.queue.is_empty());
     EXPECT_EQ(shop.region.enlist(shop.passive, pages, 2, 0, 64, ~UINT64{63}, kFastAll), STATUS_SUCCESS);
     EXPECT_EQ(shop.passive.next_status(), STATUS_SUCCESS);
@@ -252,10 +186,11 @@ TEST(R_FRMR_07, CountsOffsetsAndPagesThatCannotBe) {
 }
 
 TEST(R_FRMR_08, AnyBaseGoesWithAnyOffset) {
-  for (const UINT64 base : {UINT64{0}, UINT64{1}, UINT64{0xFFF}, kBase, kBase + 0x123, UINT64{0x8000'0000'0000'0001}}) {
+  for (const UINT64 base :
+       {UINT64{0}, UINT64{1}, UINT64{0xFFF}, kShopBase, kShopBase + 0x123, UINT64{0x8000'0000'0000'0001}}) {
     everywhere(
         [&](Stage& stage) {
-          Shop shop(stage, 5 * PAGE_SIZE);
+          FastShop shop(stage, 5 * PAGE_SIZE);
           ASSERT_TRUE(shop.connected);
           for (const ULONG fbo : {0u, 1u, 0x123u, 4095u}) {
             const SIZE_T bytes = 4 * PAGE_SIZE - 5;
@@ -287,27 +222,27 @@ TEST(R_FRMR_09, FlagsGrantWhatTheyContain) {
     for (const int what : {0, 1, 2}) {
       everywhere(
           [&](Stage& stage) {
-            Shop shop(stage);
+            FastShop shop(stage);
             ASSERT_TRUE(shop.connected);
             shop.expect_enlisted(one.flags);
             // To send from it, any registration will do (R-WR-20).
             ASSERT_EQ(shop.active.receive(shop.basket.sge(0, 64)), STATUS_SUCCESS);
-            ASSERT_EQ(shop.passive.send(shop.region.sge(kBase + 10, 64)), STATUS_SUCCESS);
+            ASSERT_EQ(shop.passive.send(shop.region.sge(kShopBase + 10, 64)), STATUS_SUCCESS);
             EXPECT_EQ(shop.active.next_status(), STATUS_SUCCESS);
             EXPECT_TRUE(same_octets(shop.basket.memory, 0, shop.goods, 10, 64));
             EXPECT_EQ(shop.passive.next_status(), STATUS_SUCCESS);
             bool allowed = false;
             if (what == 0) {
               allowed = one.receive;
-              ASSERT_EQ(shop.passive.receive(shop.region.sge(kBase, 64)), STATUS_SUCCESS);
+              ASSERT_EQ(shop.passive.receive(shop.region.sge(kShopBase, 64)), STATUS_SUCCESS);
               ASSERT_EQ(shop.active.send(shop.basket.sge(0, 64)), STATUS_SUCCESS);
               EXPECT_EQ(shop.passive.next_status(), allowed ? STATUS_SUCCESS : STATUS_ACCESS_VIOLATION);
             } else if (what == 1) {
               allowed = one.remote_read;
-              EXPECT_EQ(shop.read(kBase, 64), allowed ? STATUS_SUCCESS : STATUS_ACCESS_VIOLATION);
+              EXPECT_EQ(shop.read(kShopBase, 64), allowed ? STATUS_SUCCESS : STATUS_ACCESS_VIOLATION);
             } else {
               allowed = one.remote_write;
-              ASSERT_EQ(shop.active.write(shop.basket.sge(0, 64), kBase, shop.region.token()), STATUS_SUCCESS);
+              ASSERT_EQ(shop.active.write(shop.basket.sge(0, 64), kShopBase, shop.region.token()), STATUS_SUCCESS);
               if (allowed) {
                 EXPECT_EQ(shop.active.next_status(), STATUS_SUCCESS);
               }
@@ -321,16 +256,16 @@ TEST(R_FRMR_09, FlagsGrantWhatTheyContain) {
 
 TEST(R_FRMR_10, PeersAddressItFromTheBase) {
   everywhere([](Stage& stage) {
-    Shop shop(stage, kBytes, 333);
+    FastShop shop(stage, kShopBytes, 333);
     ASSERT_TRUE(shop.connected);
     shop.expect_enlisted();
     shop.basket.memory.fill(90);
-    EXPECT_EQ(shop.write(kBase + 4000, 9000), STATUS_SUCCESS);
+    EXPECT_EQ(shop.write(kShopBase + 4000, 9000), STATUS_SUCCESS);
     EXPECT_TRUE(same_octets(shop.basket.memory, 0, shop.goods, 4000, 9000));
-    Memory before(kBytes);
+    Memory before(kShopBytes);
     before.fill(3);
     EXPECT_TRUE(same_octets(shop.goods, 0, before, 0, 4000));
-    EXPECT_TRUE(same_octets(shop.goods, 13'000, before, 13'000, kBytes - 13'000));
+    EXPECT_TRUE(same_octets(shop.goods, 13'000, before, 13'000, kShopBytes - 13'000));
     EXPECT_EQ(shop.read(reinterpret_cast<UINT64>(shop.goods.data), 16), STATUS_REMOTE_RESOURCES)
         << "the memory's own address is none of its";
   });
@@ -343,18 +278,19 @@ TEST(R_FRMR_10, OneOctetInsideAndOutside) {
     std::size_t bytes;
     bool fits;
   };
-  for (const Case& one : {Case{kBase, kBytes, true}, Case{kBase + kBytes - 1, 1, true}, Case{kBase - 1, 2, false},
-                          Case{kBase, kBytes + 1, false}, Case{kBase + kBytes, 1, false},
-                          Case{kBase + 1, kBytes, false}, Case{~UINT64{0} - 3, 8, false}}) {
+  for (const Case& one :
+       {Case{kShopBase, kShopBytes, true}, Case{kShopBase + kShopBytes - 1, 1, true}, Case{kShopBase - 1, 2, false},
+        Case{kShopBase, kShopBytes + 1, false}, Case{kShopBase + kShopBytes, 1, false},
+        Case{kShopBase + 1, kShopBytes, false}, Case{~UINT64{0} - 3, 8, false}}) {
     everywhere(
         [&](Stage& stage) {
-          Shop shop(stage, kBytes + 100, 5);  // the region is not all of it
+          FastShop shop(stage, kShopBytes + 100, 5);  // the region is not all of it
           ASSERT_TRUE(shop.connected);
-          ASSERT_EQ(shop.region.enlist(shop.passive, shop.lam, kBytes, kBase, kFastAll), STATUS_SUCCESS);
+          ASSERT_EQ(shop.region.enlist(shop.passive, shop.lam, kShopBytes, kShopBase, kFastAll), STATUS_SUCCESS);
           EXPECT_EQ(shop.passive.next_status(), STATUS_SUCCESS);
           EXPECT_EQ(shop.read(one.address, one.bytes), one.fits ? STATUS_SUCCESS : STATUS_REMOTE_RESOURCES);
           if (one.fits) {
-            EXPECT_TRUE(same_octets(shop.basket.memory, 0, shop.goods, one.address - kBase, one.bytes));
+            EXPECT_TRUE(same_octets(shop.basket.memory, 0, shop.goods, one.address - kShopBase, one.bytes));
           }
         },
         {}, 1);
@@ -363,7 +299,7 @@ TEST(R_FRMR_10, OneOctetInsideAndOutside) {
 
 TEST(R_FRMR_11, TheTokenIsThereWhenNdkFastRegisterReturns) {
   everywhere([](Stage& stage) {
-    Shop shop(stage);
+    FastShop shop(stage);
     ASSERT_TRUE(shop.connected);
     Region note(shop.passive.pd.get(), 4);
     ASSERT_EQ(shop.active.receive(shop.basket.sge(0, 4)), STATUS_SUCCESS);
@@ -375,34 +311,34 @@ TEST(R_FRMR_11, TheTokenIsThereWhenNdkFastRegisterReturns) {
     EXPECT_EQ(shop.active.next_status(), STATUS_SUCCESS);
     UINT32 got = 0;
     std::memcpy(&got, shop.basket.memory.data, sizeof got);
-    EXPECT_EQ(shop.read(kBase, 1000, got), STATUS_SUCCESS);
+    EXPECT_EQ(shop.read(kShopBase, 1000, got), STATUS_SUCCESS);
     EXPECT_TRUE(same_octets(shop.basket.memory, 0, shop.goods, 0, 1000));
   });
 }
 
 TEST(R_FRMR_12, TheTokenNeverChanges) {
   everywhere([](Stage& stage) {
-    Shop shop(stage);
+    FastShop shop(stage);
     ASSERT_TRUE(shop.connected);
     const UINT32 token = shop.region.token();
     for (UINT64 i = 0; i < 20; ++i) {
-      shop.expect_enlisted(kFastAll, kBase + i * 77);
+      shop.expect_enlisted(kFastAll, kShopBase + i * 77);
       EXPECT_EQ(shop.region.token(), token);
       EXPECT_EQ(shop.region.local_token(), token);
-      ASSERT_EQ(shop.read(kBase + i * 77, 500, token), STATUS_SUCCESS);
+      ASSERT_EQ(shop.read(kShopBase + i * 77, 500, token), STATUS_SUCCESS);
       EXPECT_TRUE(same_octets(shop.basket.memory, 0, shop.goods, 0, 500));
       shop.expect_invalidated();
       EXPECT_EQ(shop.region.token(), token);
     }
-    EXPECT_EQ(shop.read(kBase, 1, token), STATUS_ACCESS_VIOLATION) << "it is invalid";
+    EXPECT_EQ(shop.read(kShopBase, 1, token), STATUS_ACCESS_VIOLATION) << "it is invalid";
   });
 }
 
 TEST(R_FRMR_13, AValidRegionCannotBeRegistered) {
   everywhere([](Stage& stage) {
-    Shop shop(stage);
+    FastShop shop(stage);
     ASSERT_TRUE(shop.connected);
-    EXPECT_EQ(shop.read(kBase, 0), STATUS_SUCCESS) << "C-40";
+    EXPECT_EQ(shop.read(kShopBase, 0), STATUS_SUCCESS) << "C-40";
     shop.expect_enlisted();
     ASSERT_EQ(shop.enlist(), STATUS_SUCCESS);
     const NDK_RESULT_EX result = shop.passive.next();
@@ -417,12 +353,12 @@ TEST(R_FRMR_13, AnInvalidRegionIsOfNoUseToAPeer) {
   for (const bool write : {true, false}) {
     everywhere(
         [&](Stage& stage) {
-          Shop shop(stage);
+          FastShop shop(stage);
           ASSERT_TRUE(shop.connected);
           if (write) {
-            ASSERT_EQ(shop.active.write(shop.basket.sge(0, 64), kBase, shop.region.token()), STATUS_SUCCESS);
+            ASSERT_EQ(shop.active.write(shop.basket.sge(0, 64), kShopBase, shop.region.token()), STATUS_SUCCESS);
           } else {
-            EXPECT_EQ(shop.read(kBase, 64), STATUS_ACCESS_VIOLATION);
+            EXPECT_EQ(shop.read(kShopBase, 64), STATUS_ACCESS_VIOLATION);
           }
           shop.expect_broken();
         },
@@ -432,7 +368,7 @@ TEST(R_FRMR_13, AnInvalidRegionIsOfNoUseToAPeer) {
 
 TEST(R_FRMR_14, ItTakesEffectBeforeWhatIsPostedBehindIt) {
   everywhere([](Stage& stage) {
-    Shop shop(stage);
+    FastShop shop(stage);
     ASSERT_TRUE(shop.connected);
     // A chain as a consumer builds it: several registrations, then the Send that names them; nobody waits for entries.
     constexpr ULONG kRegions = 6;
@@ -441,10 +377,10 @@ TEST(R_FRMR_14, ItTakesEffectBeforeWhatIsPostedBehindIt) {
       regions.emplace_back(shop.passive.pd.get(), 8u);
     Region note(shop.passive.pd.get(), 8);
     for (int round = 0; round < 10; ++round) {
-      const UINT64 base = kBase + static_cast<UINT64>(round) * 0x10000;
+      const UINT64 base = kShopBase + static_cast<UINT64>(round) * 0x10000;
       ASSERT_EQ(shop.active.receive(shop.basket.sge(0, 8)), STATUS_SUCCESS);
       for (const FastRegion& region : regions)
-        ASSERT_EQ(region.enlist(shop.passive, shop.lam, kBytes, base,
+        ASSERT_EQ(region.enlist(shop.passive, shop.lam, kShopBytes, base,
                                 kFastAll | NDK_OP_FLAG_DEFER | NDK_OP_FLAG_SILENT_SUCCESS),
                   STATUS_SUCCESS);
       ASSERT_EQ(shop.passive.send(note.all()), STATUS_SUCCESS);
@@ -462,43 +398,43 @@ TEST(R_FRMR_14, ItTakesEffectBeforeWhatIsPostedBehindIt) {
 
 TEST(R_FRMR_14, ManyCyclesInOneChain) {
   everywhere([](Stage& stage) {
-    Shop shop(stage);
+    FastShop shop(stage);
     ASSERT_TRUE(shop.connected);
-    Memory other(kBytes);
+    Memory other(kShopBytes);
     other.fill(77);
     Lam second(*stage.adapter, other);
     for (int i = 0; i < 7; ++i) {
-      ASSERT_EQ(shop.region.enlist(shop.passive, i % 2 == 0 ? shop.lam : second, kBytes, kBase,
+      ASSERT_EQ(shop.region.enlist(shop.passive, i % 2 == 0 ? shop.lam : second, kShopBytes, kShopBase,
                                    kFastAll | NDK_OP_FLAG_DEFER | NDK_OP_FLAG_SILENT_SUCCESS),
                 STATUS_SUCCESS);
       ASSERT_EQ(shop.region.invalidate(shop.passive, NDK_OP_FLAG_DEFER | NDK_OP_FLAG_SILENT_SUCCESS), STATUS_SUCCESS);
     }
-    ASSERT_EQ(shop.region.enlist(shop.passive, second, kBytes, kBase, kFastAll), STATUS_SUCCESS);
+    ASSERT_EQ(shop.region.enlist(shop.passive, second, kShopBytes, kShopBase, kFastAll), STATUS_SUCCESS);
     EXPECT_EQ(shop.passive.next_status(), STATUS_SUCCESS);
-    ASSERT_EQ(shop.read(kBase, kBytes), STATUS_SUCCESS);
-    EXPECT_TRUE(shop.basket.memory.same(other, kBytes));
+    ASSERT_EQ(shop.read(kShopBase, kShopBytes), STATUS_SUCCESS);
+    EXPECT_TRUE(shop.basket.memory.same(other, kShopBytes));
   });
 }
 
 TEST(R_FRMR_15, ThePageArrayIsCopiedDuringTheCall) {
   everywhere([](Stage& stage) {
-    Shop shop(stage, 5 * PAGE_SIZE);
+    FastShop shop(stage, 5 * PAGE_SIZE);
     ASSERT_TRUE(shop.connected);
     NDK_LOGICAL_ADDRESS pages[5];
     std::copy_n(shop.lam.pages(), 5, pages);
-    ASSERT_EQ(shop.region.enlist(shop.passive, pages, 5, 0, 5 * PAGE_SIZE, kBase, kFastAll | NDK_OP_FLAG_DEFER),
+    ASSERT_EQ(shop.region.enlist(shop.passive, pages, 5, 0, 5 * PAGE_SIZE, kShopBase, kFastAll | NDK_OP_FLAG_DEFER),
               STATUS_SUCCESS);
     std::memset(pages, 0, sizeof pages);
-    ASSERT_EQ(shop.passive.write(shop.region.sge(kBase, 0), 0, 0), STATUS_SUCCESS);  // starts the chain
+    ASSERT_EQ(shop.passive.write(shop.region.sge(kShopBase, 0), 0, 0), STATUS_SUCCESS);  // starts the chain
     EXPECT_EQ(shop.passive.next_status(), STATUS_SUCCESS);
-    ASSERT_EQ(shop.read(kBase, 5 * PAGE_SIZE), STATUS_SUCCESS);
+    ASSERT_EQ(shop.read(kShopBase, 5 * PAGE_SIZE), STATUS_SUCCESS);
     EXPECT_TRUE(shop.basket.memory.same(shop.goods, 5 * PAGE_SIZE));
   });
 }
 
 TEST(R_FRMR_16, OnAnyQueuePairOfItsDomain) {
   everywhere([](Stage& stage) {
-    Shop shop(stage);
+    FastShop shop(stage);
     ASSERT_TRUE(shop.connected);
     NDK_PD* pd = shop.passive.pd.get();
     Queue queue(*stage.adapter);
@@ -518,12 +454,12 @@ TEST(R_FRMR_16, OnAnyQueuePairOfItsDomain) {
     ASSERT_EQ(connecting.finish(returned), STATUS_SUCCESS);
     ASSERT_EQ(second.complete(), STATUS_SUCCESS);
     ASSERT_EQ(accepting.finish(accept_returned), STATUS_SUCCESS);
-    Region sink(second.pd.get(), kBytes);
+    Region sink(second.pd.get(), kShopBytes);
     shop.expect_enlisted();
     for (int i = 0; i < 4; ++i) {
-      ASSERT_EQ(second.read(sink.all(), kBase, shop.region.token()), STATUS_SUCCESS);
+      ASSERT_EQ(second.read(sink.all(), kShopBase, shop.region.token()), STATUS_SUCCESS);
       EXPECT_EQ(second.next_status(), STATUS_SUCCESS);
-      EXPECT_TRUE(sink.memory.same(shop.goods, kBytes));
+      EXPECT_TRUE(sink.memory.same(shop.goods, kShopBytes));
       // Ended on one, begun on the other.
       Queue& ends = i % 2 == 0 ? queue : shop.passive.queue;
       NDK_QP* on = i % 2 == 0 ? qp.get() : shop.passive.qp.get();
@@ -531,7 +467,7 @@ TEST(R_FRMR_16, OnAnyQueuePairOfItsDomain) {
       EXPECT_EQ(ends.next_status(), STATUS_SUCCESS);
       ASSERT_EQ(
           on->Dispatch->NdkFastRegister(on, nullptr, shop.region.mr.get(), shop.lam.page_count(), shop.lam.pages(),
-                                        shop.lam.fbo, kBytes, reinterpret_cast<PVOID>(kBase), kFastAll),
+                                        shop.lam.fbo, kShopBytes, reinterpret_cast<PVOID>(kShopBase), kFastAll),
           STATUS_SUCCESS);
       EXPECT_EQ(ends.next_status(), STATUS_SUCCESS);
     }
@@ -545,194 +481,44 @@ TEST(R_FRMR_16, OnAnyQueuePairOfItsDomain) {
 
 TEST(R_LAM_13, AFastRegisteredRegionHoldsItsPagesByValue) {
   everywhere([](Stage& stage) {
-    Shop shop(stage);
+    FastShop shop(stage);
     ASSERT_TRUE(shop.connected);
     shop.expect_enlisted();
     shop.lam.release();
-    ASSERT_EQ(shop.read(kBase, kBytes), STATUS_SUCCESS);
-    EXPECT_TRUE(shop.basket.memory.same(shop.goods, kBytes));
+    ASSERT_EQ(shop.read(kShopBase, kShopBytes), STATUS_SUCCESS);
+    EXPECT_TRUE(shop.basket.memory.same(shop.goods, kShopBytes));
   });
 }
 
 TEST(R_MW_07, NoWindowGoesOnAFastRegisterRegion) {
   everywhere([](Stage& stage) {
-    Shop shop(stage);
+    FastShop shop(stage);
     ASSERT_TRUE(shop.connected);
     shop.expect_enlisted();
     MemoryWindow window(shop.passive.pd.get());
     ASSERT_EQ(shop.passive.qp.table()->NdkBind(shop.passive.qp.get(), nullptr, shop.region.mr.get(), window.mw.get(),
-                                               reinterpret_cast<PVOID>(kBase), 64, kReadAndWrite),
+                                               reinterpret_cast<PVOID>(kShopBase), 64, kReadAndWrite),
               STATUS_SUCCESS);
     EXPECT_EQ(shop.passive.next_status(), STATUS_INVALID_DEVICE_REQUEST);
     shop.expect_broken();
   });
 }
 
-TEST(R_INV_01, AFastRegisteredRegionIsInvalidated) {
-  everywhere([](Stage& stage) {
-    Shop shop(stage);
-    ASSERT_TRUE(shop.connected);
-    shop.expect_enlisted();
-    shop.expect_invalidated();
-    EXPECT_EQ(shop.read(kBase, 1), STATUS_ACCESS_VIOLATION);
-  });
-}
-
-TEST(R_INV_03, InvalidatingAnInvalidRegionBreaksTheQueuePair) {
-  for (const bool was_valid : {false, true}) {
-    everywhere(
-        [&](Stage& stage) {
-          Shop shop(stage);
-          ASSERT_TRUE(shop.connected);
-          if (was_valid) {
-            shop.expect_enlisted();
-            shop.expect_invalidated();
-          }
-          ASSERT_EQ(shop.region.invalidate(shop.passive), STATUS_SUCCESS);
-          EXPECT_EQ(shop.passive.next_status(), STATUS_INVALID_DEVICE_REQUEST);
-          shop.expect_broken();
-        },
-        {}, 3);
-  }
-}
-
-// The peer goes on writing while the region is taken from it.
-TEST(R_INV_04, NothingComesThroughAFastRegionAfterTheInvalidatesCompletion) {
-  everywhere([](Stage& stage) {
-    Shop shop(stage);
-    ASSERT_TRUE(shop.connected);
-    shop.expect_enlisted();
-    for (UINT_PTR i = 0; i < 24; ++i) {
-      if (i == 8) {
-        ASSERT_EQ(shop.region.invalidate(shop.passive), STATUS_SUCCESS);
-      }
-      const NTSTATUS posted = i % 3 == 2 ? shop.active.read(shop.basket.all(), kBase, shop.region.token(), i)
-                                         : shop.active.write(shop.basket.all(), kBase, shop.region.token(), i);
-      if (posted != STATUS_SUCCESS) break;
-    }
-    EXPECT_EQ(shop.passive.next_status(), STATUS_SUCCESS);
-    shop.goods.fill(99);  // ours alone now
-    Memory kept(kBytes);
-    kept.fill(99);
-    EXPECT_TRUE(shop.active.left.wait());
-    EXPECT_TRUE(shop.goods.same(kept, kBytes));
-  });
-}
-
-TEST(R_INV_05, OurOwnSendsBeforeItAreOutBeforeItTakesEffect) {
-  everywhere([](Stage& stage) {
-    constexpr std::size_t kLarge = 3u << 20;
-    Shop shop(stage, kLarge, 0, 1000);
-    ASSERT_TRUE(shop.connected);
-    shop.expect_enlisted();
-    ASSERT_EQ(shop.active.receive(shop.basket.all()), STATUS_SUCCESS);
-    ASSERT_EQ(shop.passive.send(shop.region.sge(kBase, kLarge), 31), STATUS_SUCCESS);
-    ASSERT_EQ(shop.region.invalidate(shop.passive, 0, 32), STATUS_SUCCESS);
-    ASSERT_EQ(shop.enlist(kFastAll, kBase + 1), STATUS_SUCCESS);
-    EXPECT_EQ(shop.passive.next().RequestContext, reinterpret_cast<PVOID>(31));
-    EXPECT_EQ(shop.passive.next().RequestContext, reinterpret_cast<PVOID>(32));
-    EXPECT_EQ(shop.passive.next_status(), STATUS_SUCCESS);
-    EXPECT_EQ(shop.active.next_status(), STATUS_SUCCESS);
-    EXPECT_TRUE(shop.basket.memory.same(shop.goods, kLarge));
-  });
-}
-
-TEST(R_FEN_01, AFencedInvalidateWaitsForTheReadsIntoTheRegion) {
-  everywhere([](Stage& stage) {
-    Shop shop(stage);
-    ASSERT_TRUE(shop.connected);
-    shop.expect_enlisted(NDK_OP_FLAG_ALLOW_LOCAL_WRITE);
-    shop.basket.memory.fill(42);
-    ASSERT_EQ(shop.passive.read(shop.region.sge(kBase, kBytes), shop.basket.address(), shop.basket.token(), 21),
-              STATUS_SUCCESS);
-    ASSERT_EQ(shop.region.invalidate(shop.passive, NDK_OP_FLAG_READ_FENCE), STATUS_SUCCESS);
-    ASSERT_EQ(shop.enlist(NDK_OP_FLAG_ALLOW_LOCAL_WRITE), STATUS_SUCCESS);
-    EXPECT_EQ(shop.passive.next().RequestContext, reinterpret_cast<PVOID>(21));
-    EXPECT_TRUE(shop.goods.same(shop.basket.memory, kBytes));
-    EXPECT_EQ(shop.passive.next().Type, NdkOperationTypeInvalidate);
-    EXPECT_EQ(shop.passive.next().Type, NdkOperationTypeFastRegister);
-  });
-}
-
-TEST(R_RLI_01, AReadInvalidatesItsFirstSink) {
-  everywhere([](Stage& stage) {
-    Shop shop(stage);
-    ASSERT_TRUE(shop.connected);
-    EXPECT_NE(stage.adapter->info.AdapterFlags & NDK_ADAPTER_FLAG_RDMA_READ_LOCAL_INVALIDATE_SUPPORTED, 0u);
-    for (int i = 0; i < 8; ++i) {
-      shop.basket.memory.fill(static_cast<std::uint8_t>(60 + i));
-      shop.expect_enlisted(NDK_OP_FLAG_ALLOW_LOCAL_WRITE);
-      ASSERT_EQ(shop.passive.read(shop.region.sge(kBase, kBytes), shop.basket.address(), shop.basket.token(), 40,
-                                  NDK_OP_FLAG_RDMA_READ_LOCAL_INVALIDATE),
-                STATUS_SUCCESS);
-      const NDK_RESULT_EX result = shop.passive.next();
-      EXPECT_EQ(result.Status, STATUS_SUCCESS);
-      EXPECT_EQ(result.Type, NdkOperationTypeRead);
-      EXPECT_TRUE(shop.goods.same(shop.basket.memory, kBytes));
-    }
-    ASSERT_EQ(shop.passive.send(shop.region.sge(kBase, 16)), STATUS_SUCCESS);
-    EXPECT_EQ(shop.passive.next_status(), STATUS_ACCESS_VIOLATION) << "it is invalid";
-  });
-}
-
-TEST(R_RLI_01, WorkBehindAFenceFindsTheSinkInvalid) {
-  everywhere([](Stage& stage) {
-    Shop shop(stage);
-    ASSERT_TRUE(shop.connected);
-    shop.expect_enlisted(NDK_OP_FLAG_ALLOW_LOCAL_WRITE);
-    ASSERT_EQ(shop.passive.read(shop.region.sge(kBase, kBytes), shop.basket.address(), shop.basket.token(), 40,
-                                NDK_OP_FLAG_RDMA_READ_LOCAL_INVALIDATE),
-              STATUS_SUCCESS);
-    ASSERT_EQ(shop.enlist(NDK_OP_FLAG_ALLOW_LOCAL_WRITE | NDK_OP_FLAG_READ_FENCE), STATUS_SUCCESS);
-    EXPECT_EQ(shop.passive.next_status(), STATUS_SUCCESS);
-    EXPECT_TRUE(shop.goods.same(shop.basket.memory, kBytes));
-    EXPECT_EQ(shop.passive.next_status(), STATUS_SUCCESS) << "R-FRMR-13 would refuse a valid one";
-    shop.expect_invalidated();
-  });
-}
-
-TEST(R_RLI_03, TheFirstSinkIsAFastRegisteredRegion) {
-  enum class Sink { registered, mapping, none, unknown, invalid, second };
-  for (const Sink sink : {Sink::registered, Sink::mapping, Sink::none, Sink::unknown, Sink::invalid, Sink::second}) {
-    everywhere(
-        [&](Stage& stage) {
-          Shop shop(stage);
-          ASSERT_TRUE(shop.connected);
-          Region registered(shop.passive.pd.get(), 64);
-          if (sink == Sink::second) shop.expect_enlisted(NDK_OP_FLAG_ALLOW_LOCAL_WRITE);
-          NDK_SGE sges[2] = {registered.all(), shop.region.sge(kBase, 64)};
-          ULONG count = 1;
-          if (sink == Sink::mapping)
-            sges[0] = logical_sge(privileged_token(shop.passive.pd.get()), shop.lam.address(), 64);
-          if (sink == Sink::none) count = 0;
-          if (sink == Sink::unknown) sges[0].MemoryRegionToken ^= 0x5500;
-          if (sink == Sink::invalid) sges[0] = sges[1];
-          if (sink == Sink::second) count = 2;
-          ASSERT_EQ(shop.passive.qp.table()->NdkRead(shop.passive.qp.get(), nullptr, sges, count, shop.basket.address(),
-                                                     shop.basket.token(), NDK_OP_FLAG_RDMA_READ_LOCAL_INVALIDATE),
-                    STATUS_SUCCESS);
-          EXPECT_EQ(shop.passive.next_status(), STATUS_INVALID_DEVICE_REQUEST);
-          shop.expect_broken();
-        },
-        {}, 2);
-  }
-}
-
 TEST(R_CLS_23, ClosingAValidFastRegionInvalidatesIt) {
   everywhere([](Stage& stage) {
-    Shop shop(stage);
+    FastShop shop(stage);
     ASSERT_TRUE(shop.connected);
     shop.expect_enlisted();
     const UINT32 token = shop.region.token();
-    EXPECT_EQ(shop.read(kBase, 64, token), STATUS_SUCCESS);
+    EXPECT_EQ(shop.read(kShopBase, 64, token), STATUS_SUCCESS);
     shop.region.mr.close();
-    EXPECT_EQ(shop.read(kBase, 64, token), STATUS_ACCESS_VIOLATION);
+    EXPECT_EQ(shop.read(kShopBase, 64, token), STATUS_ACCESS_VIOLATION);
   });
 }
 
 TEST(R_CLS_03, AFastRegionsCloseWaitsForTheWorkThatNamesIt) {
   everywhere([](Stage& stage) {
-    Shop shop(stage);
+    FastShop shop(stage);
     ASSERT_TRUE(shop.connected);
     ASSERT_EQ(shop.enlist(kFastAll | NDK_OP_FLAG_DEFER), STATUS_SUCCESS);
     Request closing;
@@ -746,7 +532,7 @@ TEST(R_CLS_03, AFastRegionsCloseWaitsForTheWorkThatNamesIt) {
 
 TEST(R_FLU_02, AFlushedFastRegisterRegistersNothing) {
   everywhere([](Stage& stage) {
-    Shop shop(stage);
+    FastShop shop(stage);
     ASSERT_TRUE(shop.connected);
     // Behind a Read that the other side never answers, the queue stands still.
     shop.passive.flush();
@@ -762,17 +548,17 @@ TEST(R_FLU_02, AFlushedFastRegisterRegistersNothing) {
 TEST(R_CLS_21, ClosedInTheMiddleOfRegistrationsAndInvalidates) {
   in_simulation(40, [](Stage& stage) {
     constexpr std::size_t kLarge = 512u << 10;
-    Shop shop(stage, kLarge, 0, 200);
+    FastShop shop(stage, kLarge, 0, 200);
     ASSERT_TRUE(shop.connected);
     int posted = 0;
     const auto count = [&](NTSTATUS status) { posted += status == STATUS_SUCCESS; };
     for (int i = 0; i < 6; ++i) {
       count(shop.enlist());
-      count(shop.passive.send(shop.region.sge(kBase, kLarge)));
+      count(shop.passive.send(shop.region.sge(kShopBase, kLarge)));
       count(shop.region.invalidate(shop.passive));
     }
     for (int i = 0; i < 3; ++i)
-      static_cast<void>(shop.active.read(shop.basket.all(), kBase, shop.region.token()));
+      static_cast<void>(shop.active.read(shop.basket.all(), kShopBase, shop.region.token()));
     pass_ms(static_cast<LONGLONG>(stage.configuration.provider.seed % 5));
     Request closing;
     const NTSTATUS returned = shop.region.mr.begin_close(closing);

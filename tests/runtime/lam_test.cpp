@@ -1,39 +1,9 @@
 // Logical address mappings and the privileged token (spec/ndkpi.md 2.3, 2.6).
 #include "base/alloc.h"
-#include "fast_region.h"
-#include "stage.h"
+#include "shop.h"
 
 namespace softndk::stack {
 namespace {
-
-/// A connection, memory on both ends, and a mapping of the passive end's.
-struct Shop {
-  explicit Shop(Stage& stage, std::size_t bytes = 20'000, std::size_t offset = 100)
-      : pair(stage),
-        passive(pair.passive),
-        active(pair.active),
-        goods(bytes, offset),
-        basket(active.pd.get(), bytes),
-        lam(*stage.adapter, goods),
-        token(privileged_token(passive.pd.get())) {
-    connected = pair.establish();
-    EXPECT_TRUE(connected);
-    goods.fill(3);
-  }
-  NDK_SGE sge(std::size_t offset, std::size_t bytes) { return logical_sge(token, lam.address(offset), bytes); }
-  void expect_broken() {
-    EXPECT_TRUE(passive.left.wait());
-    EXPECT_TRUE(active.left.wait());
-  }
-  Pair pair;
-  Side& passive;
-  Side& active;
-  Memory goods;
-  Region basket;
-  Lam lam;
-  UINT32 token;
-  bool connected = false;
-};
 
 TEST(R_LAM_01, PagesAreAlignedAndFollowEachOtherAndAreNoVirtualAddresses) {
   everywhere([](Stage& stage) {
