@@ -122,8 +122,8 @@ sim::Options simulation_options(const runtime::Configuration& configuration) {
   options.steps_max = configuration.simulation_steps_max;
   if (configuration.interfaces.empty()) return options;
   options.interfaces.resize(1);
-  for (const auto& [index, address] : configuration.interfaces)
-    sim::add_address(options.interfaces, index, address);
+  for (const runtime::InterfaceMap::Entry& entry : configuration.interfaces)
+    sim::add_address(options.interfaces, entry.index, entry.address);
   return options;
 }
 

@@ -15,7 +15,9 @@ bool usable(const io::Interface& interface) {
 }
 
 /// The zone of a link-local address need not be named.
-bool is_address_of(const io::Interface& interface, const Address& wanted) {
+bool is_address_of(const io::Interface& interface, const InterfaceMap::Entry& entry) {
+  const Address& wanted = entry.address;
+  if (entry.zone[0] != '\0' && std::strcmp(entry.zone, interface.name) != 0) return false;
   const auto same = [&](const Address& own) {
     return own.family == wanted.family && own.octets == wanted.octets &&
            (wanted.scope_id == 0 || wanted.scope_id == own.scope_id);
@@ -53,8 +55,18 @@ bool InterfaceMap::parse(std::string_view text) noexcept {
     const auto [end, error] = std::from_chars(one.data(), one.data() + equals, entry.index);
     if (error != std::errc{} || end != one.data() + equals || entry.index == 0) return false;
     char address[sizeof HostText::text] = {};
-    if (one.size() - equals - 1 >= sizeof address) return false;
-    one.substr(equals + 1).copy(address, sizeof address - 1);
+    std::string_view text_of_address = one.substr(equals + 1);
+    if (const std::size_t percent = text_of_address.find('%'); percent != std::string_view::npos) {
+      const std::string_view zone = text_of_address.substr(percent + 1);
+      const bool is_number = zone.find_first_not_of("0123456789") == std::string_view::npos;
+      if (zone.empty() || zone.size() >= sizeof entry.zone) return false;
+      if (!is_number) {
+        zone.copy(entry.zone, sizeof entry.zone - 1);
+        text_of_address = text_of_address.substr(0, percent);
+      }
+    }
+    if (text_of_address.size() >= sizeof address) return false;
+    text_of_address.copy(address, sizeof address - 1);
     if (!parse_address(address, entry.address) || entry.address.port != 0) return false;
   }
   *this = parsed;
@@ -66,11 +78,11 @@ expected<Array<io::Interface>, std::int32_t> InterfaceMap::apply(const Array<io:
   Array<io::Interface> result;
   for (const Entry& entry : *this) {
     const auto real = std::find_if(host.begin(), host.end(), [&](const io::Interface& each) {
-      return usable(each) && is_address_of(each, entry.address);
+      return usable(each) && is_address_of(each, entry);
     });
     if (real == host.end()) {
-      log(LogLevel::error, "interface %u: no interface of this host has the address %s", entry.index,
-          HostText(entry.address).text);
+      log(LogLevel::error, "interface %u: no interface of this host has the address %s%s%s", entry.index,
+          HostText(entry.address).text, entry.zone[0] == '\0' ? "" : "%", entry.zone);
       return unexpected(std::int32_t{STATUS_NOT_FOUND});
     }
     auto mapped = std::find_if(result.begin(), result.end(),
@@ -84,9 +96,8 @@ expected<Array<io::Interface>, std::int32_t> InterfaceMap::apply(const Array<io:
   }
   for (const io::Interface& each : host) {
     if (!usable(each)) continue;
-    const bool mapped = std::any_of(begin(), end(), [&](const Entry& entry) {
-      return entry.index == each.index || is_address_of(each, entry.address);
-    });
+    const bool mapped = std::any_of(
+        begin(), end(), [&](const Entry& entry) { return entry.index == each.index || is_address_of(each, entry); });
     io::Interface kept;
     if (mapped) continue;
     if (!copy(each, each.index, kept) || !result.push_back(std::move(kept))) return no_memory;

@@ -15,11 +15,13 @@ class InterfaceMap {
   struct Entry {
     std::uint32_t index = 0;
     Address address;
+    /// The zone of a link-local address by its interface's name, if it was given so; else empty.
+    char zone[sizeof io::Interface::name] = {};
   };
   static constexpr std::size_t kEntriesMax = 16;
 
-  /// "7=10.0.0.1,8=fd00::2"; "none" and "": none. False: not of that form, and nothing has changed. An index may stand
-  /// more than once: it has all those addresses.
+  /// "7=10.0.0.1,8=fd00::2,9=fe80::1%eth0" (or %2, the host's index); "none" and "": none. False: not of that form, and
+  /// nothing has changed. An index may stand more than once: it has all those addresses.
   bool parse(std::string_view text) noexcept;
 
   bool empty() const noexcept { return count_ == 0; }
