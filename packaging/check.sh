@@ -41,6 +41,12 @@ echo "ok: CMake package"
 env -u LD_LIBRARY_PATH "$work/prefix/bin/ndkrun" run "$work/quiet.so" --for 0
 echo "ok: ndkrun"
 
+# The tools of an installation find their library in any prefix, without a word to the loader.
+for tool in ndkping ndkperf ndkstat ndkinfo; do
+  env -u LD_LIBRARY_PATH "$work/prefix/bin/$tool" --help >/dev/null || { echo "check.sh: $tool does not start" >&2; exit 1; }
+done
+echo "ok: tools"
+
 # Nothing of ours is up for grabs: the only names the library offers are those of the export map.
 stray=$(nm -D --defined-only "$libdir/libsoftndk.so" | awk '{print $3}' | sed 's/@.*//' |
   grep -vE '^(softndk_|Ke|Ex|Io|Mm|Rtl|Ps|Ob|Zw|Wsk|Ndis|Convert|GetBestRoute2|DbgPrint|SoftNdk|SOFTNDK_)' || true)

@@ -59,7 +59,7 @@ class Writer {
     if (fresh) {
       std::fprintf(file_, "%s\n{\"ph\":\"M\",\"pid\":1,\"tid\":%u,\"name\":\"thread_name\",\"args\":{\"name\":\"",
                    comma(), thread);
-      put_text(event.thread_name);
+      put_text(event.thread_name[0] == '\0' ? "host" : event.thread_name);  // threads of the program that hosts us
       std::fputs("\"}}", file_);
     }
     using Kind = Timeline::Kind;

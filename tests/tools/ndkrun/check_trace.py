@@ -1,14 +1,41 @@
 #!/usr/bin/env python3
-"""Checks timelines of ndkrun --trace, of the loopback example: valid JSON, calls that nest on their thread, requests
-that end once, and the calls that the example makes."""
+"""Checks timelines of ndkrun --trace, of the loopback example: valid JSON of the Trace Event Format as Chrome and
+Perfetto read it, calls that nest on their thread, requests that end once, and the calls that the example makes."""
+import collections
 import json
 import sys
+
+NUMBER = (int, float)
+# Of each phase: the fields that its readers want, besides those of every event.
+FIELDS = {"X": {"ts": NUMBER, "dur": NUMBER, "cat": str}, "M": {"args": dict},
+          "b": {"ts": NUMBER, "id": (int, str), "cat": str}, "e": {"ts": NUMBER, "id": (int, str), "cat": str}}
+
+
+def check_format(trace):
+    assert trace.get("displayTimeUnit", "ms") in ("ms", "ns")
+    open_spans = collections.Counter()
+    named = set()
+    for event in trace["traceEvents"]:
+        for field, kind in {"ph": str, "name": str, "pid": int, "tid": int, **FIELDS[event["ph"]]}.items():
+            assert isinstance(event.get(field), kind), (field, event)
+        assert isinstance(event.get("args", {}), dict), event
+        assert event.get("ts", 0) >= 0 and event.get("dur", 0) >= 0, event
+        if event["ph"] == "M":
+            assert event["name"] == "thread_name" and event["args"]["name"], event
+            named.add(event["tid"])
+    assert named == {event["tid"] for event in trace["traceEvents"]}, "a thread without a name"
+    # Spans of one category and id nest, as those of requests with one context do. Any order in the file.
+    for event in sorted((e for e in trace["traceEvents"] if e["ph"] in "be"), key=lambda e: (e["ts"], e["ph"])):
+        key = (event["pid"], event["cat"], event["id"], event["name"])
+        open_spans[key] += 1 if event["ph"] == "b" else -1
+        assert open_spans[key] >= 0, event
 
 
 def check(path):
     with open(path) as file:
         trace = json.load(file)
     events = trace["traceEvents"]
+    check_format(trace)
     assert trace["otherData"]["events_dropped"] == 0
     names = {event["name"] for event in events}
     wanted = {"NdkCreateCq", "NdkConnect", "NdkAccept", "NdkSend", "NdkRead", "NdkWrite", "CqNotification",
