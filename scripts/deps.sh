@@ -5,7 +5,7 @@
 set -euo pipefail
 
 build=(g++ gcc cmake ninja-build pkg-config libisal-dev libdw-dev libfmt-dev libcli11-dev nlohmann-json3-dev libexpected-dev scdoc)
-test=(libgtest-dev libgmock-dev librapidcheck-dev clang-14 clang libclang-rt-14-dev clang-format gdb python3 tshark
+test=(libgtest-dev libgmock-dev librapidcheck-dev clang-14 clang libclang-rt-14-dev clang-format ccache gdb python3 tshark
       iproute2 nftables valgrind)
 interop=(qemu-system-x86 busybox-static kmod cpio make rdmacm-utils ibverbs-providers iproute2 tshark)
 # What bench/ measures NDK beside; without them it measures what is there.
