@@ -65,10 +65,18 @@ std::uint32_t extend_with_isal(std::uint32_t state, const std::uint8_t* octets, 
 }
 #endif
 
-crc32c_kernel::Extend best_extend() noexcept {
-  if (auto isal = crc32c_kernel::extend_isal()) return isal;
-  if (auto sse42 = crc32c_kernel::extend_sse42()) return sse42;
-  return &crc32c_kernel::extend_table;
+// Up to here the instruction alone is quicker than to fold: 60 instructions for 100 octets against 190.
+constexpr std::size_t kShortMax = 192;
+struct Kernels {
+  crc32c_kernel::Extend few;
+  crc32c_kernel::Extend many;
+};
+Kernels best_kernels() noexcept {
+  auto few = crc32c_kernel::extend_sse42();
+  auto many = crc32c_kernel::extend_isal();
+  if (few == nullptr) few = many != nullptr ? many : &crc32c_kernel::extend_table;
+  if (many == nullptr) many = few;
+  return {few, many};
 }
 
 }  // namespace
@@ -107,13 +115,9 @@ Extend extend_isal() noexcept {
 }  // namespace crc32c_kernel
 
 void Crc32c::update(Bytes octets) noexcept {
-  // Up to here the instruction alone is quicker than to fold: 60 instructions for 100 octets against 190.
-  constexpr std::size_t kShortMax = 192;
-  static const crc32c_kernel::Extend extend = best_extend();
-  static const crc32c_kernel::Extend extend_short =
-      crc32c_kernel::extend_sse42() != nullptr ? crc32c_kernel::extend_sse42() : extend;
-  if (!octets.empty())
-    state_ = (octets.size() <= kShortMax ? extend_short : extend)(state_, octets.data(), octets.size());
+  static const Kernels kernels = best_kernels();
+  if (octets.empty()) return;
+  state_ = (octets.size() <= kShortMax ? kernels.few : kernels.many)(state_, octets.data(), octets.size());
 }
 
 std::uint32_t crc32c(Bytes octets) noexcept {

@@ -31,6 +31,15 @@ class GatherList {
     used_ += octets.size();
     refer({at, octets.size()});
   }
+  /// The same in two steps, for who builds its octets in place: where they go, and that there are `count` of them.
+  /// Nothing else may be added between the two; room for `count` octets and a span was looked for.
+  std::uint8_t* place() { return arena_.data() + used_; }
+  void placed(std::size_t count) {
+    SOFTNDK_CHECK(count <= arena_left());
+    std::uint8_t* at = place();
+    used_ += count;
+    refer({at, count});
+  }
   /// Refers; there must be room for one span.
   void refer(ConstIoSpan span) {
     if (span.size == 0) return;

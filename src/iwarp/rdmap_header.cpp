@@ -2,13 +2,6 @@
 
 namespace softndk::iwarp {
 
-expected<Opcode, RdmapError> decode_rdmap_control(std::uint8_t octet) noexcept {
-  if (octet >> 6 != 1) return unexpected(RdmapError::unsupported_version);
-  const std::uint8_t opcode = octet & 0x0F;
-  if (opcode > static_cast<std::uint8_t>(Opcode::terminate)) return unexpected(RdmapError::unknown_opcode);
-  return static_cast<Opcode>(opcode);
-}
-
 expected<ReadRequestHeader, RdmapError> decode_read_request(ByteReader& in) noexcept {
   if (in.remaining() < ReadRequestHeader::kWireBytes) return unexpected(RdmapError::truncated);
   ReadRequestHeader header;

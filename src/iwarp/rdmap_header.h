@@ -49,7 +49,12 @@ constexpr Opcode send_opcode(bool solicited, bool invalidate) {
 enum class RdmapError : std::uint8_t { truncated, unsupported_version, unknown_opcode };
 
 /// The two reserved bits are ignored. Opcodes 8 to 15 are unknown: RFC 7306's are not supported.
-[[nodiscard]] expected<Opcode, RdmapError> decode_rdmap_control(std::uint8_t octet) noexcept;
+[[nodiscard]] inline expected<Opcode, RdmapError> decode_rdmap_control(std::uint8_t octet) noexcept {
+  if (octet >> 6 != 1) return unexpected(RdmapError::unsupported_version);
+  const std::uint8_t opcode = octet & 0x0F;
+  if (opcode > static_cast<std::uint8_t>(Opcode::terminate)) return unexpected(RdmapError::unknown_opcode);
+  return static_cast<Opcode>(opcode);
+}
 [[nodiscard]] constexpr std::uint8_t encode_rdmap_control(Opcode opcode) {
   return static_cast<std::uint8_t>(0x40 | static_cast<std::uint8_t>(opcode));
 }

@@ -9,8 +9,12 @@ namespace softndk::iwarp {
 namespace {
 
 // Staging offered behind a large payload: room for its trailer and the next header, and little of the next payload,
-// so that in a bulk transfer that one is read to its place as well instead of being copied there.
+// so that in a bulk transfer that one is read to its place as well instead of being copied there. The same where the
+// next header is awaited and the last message was a large one.
 constexpr std::size_t kStagingBehindPayload = 256;
+
+// A large message in this sense: to copy so much costs more than the read that it takes to avoid it.
+constexpr std::uint32_t kBulkBytesMin = 16 * 1024;
 
 // Length field and both control octets: with them it is known how long the header is.
 constexpr std::size_t kHeaderStart = kFpduLengthBytes + 2;
@@ -71,7 +75,8 @@ std::size_t RxStream::next_buffers(MutableBytes staging, std::span<IoSpan> spans
     // A map that ends early is asked for again; staging behind it would only catch payload that could go direct.
     if (direct != 0 && direct < missing) return mapped_count_;
   }
-  staging_ = direct != 0 ? staging.first(std::min(staging.size(), kStagingBehindPayload)) : staging;
+  const bool is_bulk = direct != 0 || (bulk_ && phase_ == Phase::header && header_have_ == 0);
+  staging_ = is_bulk ? staging.first(std::min(staging.size(), kStagingBehindPayload)) : staging;
   if (staging_.empty()) return mapped_count_;
   spans[mapped_count_] = {staging_.data(), staging_.size()};
   return mapped_count_ + 1;
@@ -159,6 +164,14 @@ std::uint32_t RxStream::header_need() const noexcept {
 }
 
 RxStream::Step RxStream::take_header(Bytes& in) noexcept {
+  if (header_have_ == 0 && in.size() >= header_.size()) {
+    // Nearly always all of it is here, and what is copied too much is overwritten or never looked at.
+    std::memcpy(header_.data(), in.data(), header_.size());
+    const std::uint32_t whole = kFpduLengthBytes + load_be16(header_.data());
+    const auto kept = kFpduLengthBytes + kept_bytes(header_[kFpduLengthBytes], header_[kFpduLengthBytes + 1]);
+    header_have_ = static_cast<std::uint8_t>(std::min<std::uint32_t>(static_cast<std::uint32_t>(kept), whole));
+    in = in.subspan(header_have_);
+  }
   // At most three rounds: the length, the control octets, the rest.
   for (std::uint32_t need = header_need(); header_have_ < need; need = header_need()) {
     const std::size_t count = std::min<std::size_t>(in.size(), need - header_have_);
@@ -173,6 +186,11 @@ RxStream::Step RxStream::take_header(Bytes& in) noexcept {
   condemned_ = false;
   judge_header();
   phase_ = kind_ == Kind::segment && !condemned_ ? Phase::begin : Phase::payload;
+  if (payload_bytes_ >= kBulkBytesMin) {
+    bulk_ = true;
+  } else if (kind_ != Kind::segment || segment_.first) {  // the last piece of a large message says nothing
+    bulk_ = false;
+  }
   return Step::proceed;
 }
 
@@ -298,34 +316,53 @@ RxStream::Step RxStream::take_payload(Bytes& in) noexcept {
     in = in.subspan(taken);
     if (step != Step::proceed) return step;
   }
+  const std::uint32_t pad = pad_bytes(ulpdu_bytes_);
+  if (in.size() >= pad + kFpduCrcBytes) {  // nearly always: hashed where it stands
+    hash_until(in.data() + pad);
+    const std::uint32_t field = load_crc(in.data() + pad);
+    in = in.subspan(pad + kFpduCrcBytes);
+    crc_from_ = in.data();
+    return judge_crc(field);
+  }
   hash_until(in.data());
   phase_ = Phase::trailer;
   return Step::proceed;
 }
 
+RxTarget::Verdict RxTarget::place(const Segment& segment, std::uint32_t offset, Bytes octets, std::uint32_t& placed,
+                                  TerminateCode& why) noexcept {
+  placed = 0;
+  while (placed < octets.size()) {
+    IoSpan spans[RxStream::kMapSpansMax];
+    std::size_t count = 0;
+    const auto left = static_cast<std::uint32_t>(octets.size() - placed);
+    if (const Verdict verdict = map(segment, offset + placed, left, spans, count, why); verdict != Verdict::ok)
+      return verdict;
+    SOFTNDK_CHECK(count != 0 && spans[0].size != 0);
+    for (std::size_t i = 0; i < count; ++i) {
+      const std::size_t size = std::min(spans[i].size, octets.size() - placed);
+      std::memcpy(spans[i].data, octets.data() + placed, size);
+      placed += static_cast<std::uint32_t>(size);
+    }
+    unmap(segment);
+  }
+  return Verdict::ok;
+}
+
 // Moves payload to where the target wants it. `placed` says how far it came; less than all after a stall or a reject.
 RxStream::Step RxStream::place_octets(Bytes from, std::uint32_t offset, std::uint32_t& placed) noexcept {
   placed = 0;
-  while (placed < from.size()) {
-    std::size_t count = 0;
-    TerminateCode why;
-    const auto left = static_cast<std::uint32_t>(from.size() - placed);
-    switch (target_.map(segment_, offset + placed, left, mapped_, count, why)) {
-      case RxTarget::Verdict::ok:
-        break;
-      case RxTarget::Verdict::stall:
-        return Step::stalled;
-      case RxTarget::Verdict::reject:
-        condemn(why);
-        return Step::proceed;
-    }
-    SOFTNDK_CHECK(count != 0 && mapped_[0].size != 0);
-    for (std::size_t i = 0; i < count; ++i) {
-      const std::size_t size = std::min(mapped_[i].size, from.size() - placed);
-      std::memcpy(mapped_[i].data, from.data() + placed, size);
-      placed += static_cast<std::uint32_t>(size);
-    }
-    target_.unmap(segment_);
+  if (from.empty()) return Step::proceed;
+  TerminateCode why;
+  switch (target_.place(segment_, offset, from, placed, why)) {
+    case RxTarget::Verdict::ok:
+      SOFTNDK_CHECK(placed == from.size());
+      break;
+    case RxTarget::Verdict::stall:
+      return Step::stalled;
+    case RxTarget::Verdict::reject:
+      condemn(why);
+      break;
   }
   return Step::proceed;
 }

@@ -33,6 +33,11 @@ class RxTarget {
   /// The octets mapped last have been written, or will not be: ends the pin.
   virtual void unmap(const Segment& segment) noexcept = 0;
 
+  /// The same for payload that was read elsewhere: moves `octets` to where those from `offset` on go; `placed` says how
+  /// many, all of them unless it stalls or rejects. By map() and unmap(), unless the target knows a shorter way.
+  virtual Verdict place(const Segment& segment, std::uint32_t offset, Bytes octets, std::uint32_t& placed,
+                        TerminateCode& why) noexcept;
+
   /// The segment's payload is placed and its CRC good; if segment.last its message is delivered.
   virtual Verdict end_segment(const Segment& segment, TerminateCode& why) noexcept = 0;
 

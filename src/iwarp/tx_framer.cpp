@@ -12,6 +12,19 @@ constexpr std::uint32_t ddp_header_bytes(Opcode opcode) {
 constexpr std::uint32_t markers_max(std::uint32_t octets) {
   return octets / (kMarkerInterval - kMarkerBytes) + 2;
 }
+
+void put_header(const TxMessage& message, std::uint32_t offset_bytes, TxFramer::Cut cut, ByteWriter& header) {
+  header.u16(static_cast<std::uint16_t>(ddp_header_bytes(message.opcode) + cut.payload_bytes));
+  const std::uint8_t ulp = encode_rdmap_control(message.opcode);
+  if (is_tagged(message.opcode)) {
+    encode(TaggedDdpHeader{cut.last, ulp, message.stag, message.to_bytes + offset_bytes}, header);
+  } else {
+    encode(UntaggedDdpHeader{cut.last, ulp, has_invalidate(message.opcode) ? message.stag : 0,
+                             static_cast<std::uint32_t>(queue_of(message.opcode)), message.msn, offset_bytes},
+           header);
+  }
+}
+
 }  // namespace
 
 TxFramer::Cut TxFramer::plan(const TxMessage& message, std::uint32_t offset_bytes,
@@ -92,15 +105,7 @@ TxFramer::Cut TxFramer::begin(const TxMessage& message, std::uint32_t offset_byt
   const std::uint32_t ulpdu = ddp_header_bytes(message.opcode) + cut.payload_bytes;
   std::array<std::uint8_t, kFpduLengthBytes + UntaggedDdpHeader::kWireBytes> octets;
   ByteWriter header(octets);
-  header.u16(static_cast<std::uint16_t>(ulpdu));
-  const std::uint8_t ulp = encode_rdmap_control(message.opcode);
-  if (is_tagged(message.opcode)) {
-    encode(TaggedDdpHeader{cut.last, ulp, message.stag, message.to_bytes + offset_bytes}, header);
-  } else {
-    encode(UntaggedDdpHeader{cut.last, ulp, has_invalidate(message.opcode) ? message.stag : 0,
-                             static_cast<std::uint32_t>(queue_of(message.opcode)), message.msn, offset_bytes},
-           header);
-  }
+  put_header(message, offset_bytes, cut, header);
   crc_.reset();
   pad_ = pad_bytes(ulpdu);
   payload_left_ = cut.payload_bytes;
@@ -131,6 +136,20 @@ void TxFramer::finish(GatherList& out) noexcept {
   if (crc_on_) store_crc(field.data(), crc_.value());
   out.write(field);
   if (markers_) position_ = (position_ + kFpduCrcBytes) % kMarkerInterval;
+}
+
+void TxFramer::append_whole(const TxMessage& message, GatherList& out) noexcept {
+  SOFTNDK_CHECK(!markers_);
+  std::uint8_t* const at = out.place();
+  ByteWriter header({at, header_room(message.opcode)});
+  put_header(message, 0, {message.length_bytes, true}, header);
+  std::uint32_t bytes = static_cast<std::uint32_t>(header.size()) + message.length_bytes;
+  for (std::uint32_t pad = pad_bytes(bytes - static_cast<std::uint32_t>(kFpduLengthBytes)); pad != 0; --pad)
+    at[bytes++] = 0;
+  crc_.reset();
+  if (crc_on_) crc_.update({at, bytes});
+  store_crc(at + bytes, crc_on_ ? crc_.value() : 0);
+  out.placed(bytes + kFpduCrcBytes);
 }
 
 void TxFramer::append_read_request(const ReadRequestHeader& header, std::uint32_t msn, GatherList& out) noexcept {

@@ -71,6 +71,18 @@ class TxFramer {
   /// Pad and CRC. All octets that begin() cut have been given.
   void finish(GatherList& out) noexcept;
 
+  /// A message that is one FPDU without markers, built where it is sent from: far less work for a small one. Its
+  /// payload already stands `header_room(opcode)` octets behind out.place(). Room for whole_bytes() and one span was
+  /// looked for.
+  void append_whole(const TxMessage& message, GatherList& out) noexcept;
+  static constexpr std::uint32_t header_room(Opcode opcode) {
+    return static_cast<std::uint32_t>(kFpduLengthBytes) +
+           (is_tagged(opcode) ? TaggedDdpHeader::kWireBytes : UntaggedDdpHeader::kWireBytes);
+  }
+  static constexpr std::uint32_t whole_bytes(Opcode opcode, std::uint32_t payload_bytes) {
+    return fpdu_bytes(header_room(opcode) - static_cast<std::uint32_t>(kFpduLengthBytes) + payload_bytes);
+  }
+
   // Whole messages that need no memory of the consumer's.
   void append_read_request(const ReadRequestHeader& header, std::uint32_t msn, GatherList& out) noexcept;
   void append_terminate(const Terminate& terminate, GatherList& out) noexcept;

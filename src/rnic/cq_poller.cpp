@@ -8,9 +8,11 @@
 namespace softndk::rnic {
 
 CqPoller::CqPoller(io::Processor& processor, io::Clock& clock, PollReads when) noexcept
-    : processor_(processor), clock_(clock), when_(when), empty_polls_min_(when == PollReads::at_once ? 1 : kEmptyPollsMin), lease_([](io::Task& task) noexcept {
-        static_cast<Lease&>(task).poller->on_lease();
-      }) {
+    : processor_(processor),
+      clock_(clock),
+      when_(when),
+      empty_polls_min_(when == PollReads::at_once ? 1 : kEmptyPollsMin),
+      lease_([](io::Task& task) noexcept { static_cast<Lease&>(task).poller->on_lease(); }) {
   lease_.poller = this;
 }
 

@@ -57,7 +57,8 @@ class PolledSide {
 /// has gone on, because each look takes the CPU from somebody who spins. So what needs no consumer (a peer's Writes and
 /// Reads) is never held up for longer than kLeaseMaxNs; what a connection does (a disconnect) not at all (PollMark).
 ///
-/// Whoever looks at the members holds `busy_`, which nobody ever waits for: who finds it taken tries again, or need not.
+/// Whoever looks at the members holds `busy_`, which nobody ever waits for: who finds it taken tries again, or need
+/// not.
 class CqPoller {
  public:
   CqPoller(io::Processor& processor, io::Clock& clock, PollReads when) noexcept;
@@ -127,7 +128,7 @@ class CqPoller {
   std::atomic<std::uint32_t> polls_{0};
   LazyMemory memory_;
   Lease lease_;
-  io::TimeNs lease_ns_ = 0;  // guarded by busy_
+  io::TimeNs lease_ns_ = 0;       // guarded by busy_
   std::uint32_t polls_seen_ = 0;  // the processor's
 
   // The consumer's.

@@ -347,6 +347,60 @@ std::size_t Receiver::map_sges(std::span<rdma::Sge> sges, std::uint64_t offset, 
   return count;
 }
 
+iwarp::RxTarget::Verdict Receiver::place(const Segment& segment, std::uint32_t offset, Bytes octets,
+                                         std::uint32_t& placed, TerminateCode& why) noexcept {
+  const std::uint64_t message_offset = std::uint64_t{segment.message_offset_bytes} + offset;
+  placed = static_cast<std::uint32_t>(octets.size());
+  if (segment.opcode == Opcode::write) {
+    const auto pin = context_.tokens.pin(segment.stag, context_.domain, segment.to_bytes + offset, octets.size(),
+                                         Access::remote_write);
+    if (!pin) {  // it was good when the segment began: the consumer has taken it away
+      why = terminate_code::kTaggedInvalidStag;
+      return Verdict::reject;
+    }
+    copy_to_region(*pin->slot(), segment.to_bytes + offset, octets);
+    return Verdict::ok;
+  }
+  why = terminate_code::kDdpLocalCatastrophic;
+  if (segment.opcode == Opcode::read_response) {
+    PendingRead* read = pending_reads_.front();
+    if (cancelling_reads_ || read == nullptr || scatter(read->record->sges(), message_offset, octets))
+      return Verdict::ok;
+    read_fault_ = WorkStatus::local_access;
+    return Verdict::reject;
+  }
+  switch (send_sink_) {
+    case SendSink::receive:
+      if (scatter(queue_.front()->sges(), message_offset, octets)) return Verdict::ok;
+      receive_fault_ = WorkStatus::local_access;
+      return Verdict::reject;
+    case SendSink::parked:
+      std::memcpy(parking_.newest()->data + message_offset, octets.data(), octets.size());
+      return Verdict::ok;
+    case SendSink::none:
+    case SendSink::dropped:
+      break;
+  }
+  return Verdict::ok;
+}
+
+bool Receiver::scatter(std::span<rdma::Sge> sges, std::uint64_t offset, Bytes octets) noexcept {
+  for (const rdma::Sge& sge : sges) {
+    if (octets.empty()) break;
+    if (offset >= sge.length_bytes) {
+      offset -= sge.length_bytes;
+      continue;
+    }
+    const std::size_t bytes = std::min<std::size_t>(octets.size(), sge.length_bytes - offset);
+    const auto pin = context_.tokens.pin(sge.token, context_.domain, sge.address + offset, bytes, Access::local_write);
+    if (!pin) return false;
+    copy_to_region(*pin->slot(), sge.address + offset, octets.first(bytes));
+    octets = octets.subspan(bytes);
+    offset = 0;
+  }
+  return true;
+}
+
 void Receiver::unmap(const Segment&) noexcept {
   for (std::size_t i = 0; i < pin_count_; ++i)
     pins_[i].release();

@@ -85,6 +85,8 @@ class Receiver final : public iwarp::RxTarget, private RevokeWaiter {
   Verdict map(const iwarp::Segment& segment, std::uint32_t offset, std::uint32_t length, std::span<IoSpan> spans,
               std::size_t& count, iwarp::TerminateCode& why) noexcept override;
   void unmap(const iwarp::Segment& segment) noexcept override;
+  Verdict place(const iwarp::Segment& segment, std::uint32_t offset, Bytes octets, std::uint32_t& placed,
+                iwarp::TerminateCode& why) noexcept override;
   Verdict end_segment(const iwarp::Segment& segment, iwarp::TerminateCode& why) noexcept override;
   Verdict on_read_request(const iwarp::ReadRequest& request, iwarp::TerminateCode& why) noexcept override;
   void on_terminate(const iwarp::ReceivedTerminate& received) noexcept override;
@@ -135,6 +137,8 @@ class Receiver final : public iwarp::RxTarget, private RevokeWaiter {
   /// Octets [offset, offset + length) of a scatter list, pinned; 0 spans: an sge is not what it should be.
   std::size_t map_sges(std::span<rdma::Sge> sges, std::uint64_t offset, std::uint32_t length,
                        std::span<IoSpan> spans) noexcept;
+  /// Moves octets to [offset, ...) of a scatter list; false: an sge is not what it should be.
+  bool scatter(std::span<rdma::Sge> sges, std::uint64_t offset, Bytes octets) noexcept;
   std::size_t map_scratch(std::uint32_t length, std::span<IoSpan> spans) noexcept;
   /// The completion of the receive at the front.
   rdma::Completion received(rdma::WorkStatus status, std::uint32_t bytes) noexcept;

@@ -1,6 +1,7 @@
 #include "rnic/transmitter.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "iwarp/rtr.h"
 
@@ -272,7 +273,10 @@ Transmitter::Append Transmitter::append_request_fpdu() noexcept {
   if (record->flags.read_fence && message_offset_ == 0 && !reads_are_over) return Append::stalled;
   if (record->operation == Operation::read) return append_read(*record);
   if (is_memory_work(record->operation)) return execute_memory_work(*record);
-  if (!record->started && !start_record(*record)) return Append::full;
+  if (!record->started) {
+    if (is_small(*record)) return append_small(*record);
+    if (!start_record(*record)) return Append::full;
+  }
   const bool whole =
       append_cut(message_, message_offset_,
                  [&](std::uint32_t offset, std::uint32_t length, std::span<IoSpan> spans) SOFTNDK_NO_ANALYSIS {
@@ -303,6 +307,22 @@ Transmitter::Append Transmitter::append_request_fpdu() noexcept {
   return Append::done;
 }
 
+/// But for its number, which it takes when it is certain to be sent.
+iwarp::TxMessage Transmitter::message_of(const SendRecord& record) const noexcept {
+  iwarp::TxMessage message;
+  message.length_bytes = record.length_bytes;
+  if (record.operation == Operation::write) {
+    message.opcode = Opcode::write;
+    message.stag = record.remote_token;
+    message.to_bytes = record.remote_address;
+  } else {
+    const bool invalidates = record.operation == Operation::send_invalidate;
+    message.opcode = iwarp::send_opcode(record.flags.solicited, invalidates);
+    message.stag = invalidates ? record.remote_token : 0;
+  }
+  return message;
+}
+
 bool Transmitter::start_record(SendRecord& record) noexcept {
   if (record.inline_bytes == 0 && !pin_sges(record, Access::local_read)) {
     // What was queued before goes out first; then we are here again.
@@ -310,19 +330,42 @@ bool Transmitter::start_record(SendRecord& record) noexcept {
     return false;
   }
   record.started = true;
-  message_ = {};
-  message_.length_bytes = record.length_bytes;
-  if (record.operation == Operation::write) {
-    message_.opcode = Opcode::write;
-    message_.stag = record.remote_token;
-    message_.to_bytes = record.remote_address;
-  } else {
-    const bool invalidates = record.operation == Operation::send_invalidate;
-    message_.opcode = iwarp::send_opcode(record.flags.solicited, invalidates);
-    message_.stag = invalidates ? record.remote_token : 0;
-    message_.msn = sequence_.take(iwarp::Queue::send);
-  }
+  message_ = message_of(record);
+  if (!is_tagged(message_.opcode)) message_.msn = sequence_.take(iwarp::Queue::send);
   return true;
+}
+
+bool Transmitter::is_small(const SendRecord& record) const noexcept {
+  return record.length_bytes <= kCopyBytesMax && !markers_ &&
+         (!aligned_ || iwarp::mulpdu(segment_bytes_, false) >= kCopyBytesMax + iwarp::UntaggedDdpHeader::kWireBytes);
+}
+
+/// One FPDU, whose payload is copied, so that nothing stays pinned: the way of most messages, kept short.
+Transmitter::Append Transmitter::append_small(SendRecord& record) noexcept {
+  iwarp::TxMessage message = message_of(record);
+  const std::uint32_t whole_bytes = TxFramer::whole_bytes(message.opcode, message.length_bytes);
+  if (!fits(whole_bytes, {.spans = 1, .arena_bytes = whole_bytes})) return Append::full;
+  std::uint8_t* to = batch_->place() + TxFramer::header_room(message.opcode);
+  if (record.inline_bytes != 0) {
+    std::memcpy(to, record.inline_data(), record.inline_bytes);
+  } else {
+    for (const rdma::Sge& sge : record.sges()) {
+      if (sge.length_bytes == 0) continue;  // no octets, no check (C-40)
+      const auto pin =
+          context_.tokens.pin(sge.token, context_.domain, sge.address, sge.length_bytes, Access::local_read);
+      if (!pin) {
+        if (!batch_->empty()) return Append::full;  // what was queued before goes out first; then we are here again
+        return refuse(record, WorkStatus::local_access);
+      }
+      to = copy_from_region(*pin->slot(), sge.address, sge.length_bytes, to);
+    }
+  }
+  if (!is_tagged(message.opcode)) message.msn = sequence_.take(iwarp::Queue::send);
+  framer_->append_whole(message, *batch_);
+  ++frames_in_batch_;
+  built_ = RecordRing::after(built_, record.header);
+  responses_in_row_ = 0;
+  return Append::done;
 }
 
 Transmitter::Append Transmitter::append_read(SendRecord& record) noexcept {

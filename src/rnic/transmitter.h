@@ -174,6 +174,9 @@ class Transmitter final : private RevokeWaiter {
   // Requests of ours.
   Append append_request_fpdu() noexcept SOFTNDK_REQUIRES(ownership_);
   bool start_record(SendRecord& record) noexcept SOFTNDK_REQUIRES(ownership_);
+  iwarp::TxMessage message_of(const SendRecord& record) const noexcept;
+  bool is_small(const SendRecord& record) const noexcept SOFTNDK_REQUIRES(ownership_);
+  Append append_small(SendRecord& record) noexcept SOFTNDK_REQUIRES(ownership_);
   Append append_read(SendRecord& record) noexcept SOFTNDK_REQUIRES(ownership_);
   bool pin_sges(SendRecord& record, Access access) noexcept SOFTNDK_REQUIRES(ownership_);
   void unpin_sges(SendRecord& record, std::size_t count) noexcept SOFTNDK_REQUIRES(ownership_);

@@ -98,8 +98,8 @@ expected<void, PostError> SendQueue::push(const rdma::SendWork& work) noexcept {
       std::memcpy(to, reinterpret_cast<const void*>(sge.address), sge.length_bytes);
       to += sge.length_bytes;
     }
-  } else if (!work.sges.empty()) {
-    std::memcpy(record->sges().data(), work.sges.data(), tail);
+  } else {
+    std::copy(work.sges.begin(), work.sges.end(), record->sges().begin());
   }
   posted_.store(posted_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   ring_.publish();
@@ -128,7 +128,7 @@ expected<void, PostError> ReceiveQueue::push(const rdma::ReceiveWork& work) noex
   record->sge_count = static_cast<std::uint32_t>(work.sges.size());
   record->length_bytes = length_bytes;
   record->context = work.context;
-  if (tail != 0) std::memcpy(record->sges().data(), work.sges.data(), tail);
+  std::copy(work.sges.begin(), work.sges.end(), record->sges().begin());
   posted_.store(posted_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   ring_.publish();
   return {};

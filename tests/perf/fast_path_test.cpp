@@ -34,7 +34,8 @@ class LibraryAllocations {
 /// Two connected ends, both worked by this thread, and each request that there is, by name.
 class Ends {
  public:
-  explicit Ends(Stage& stage) : world_(stage.world), channel_(stage, kShape, kBytes), lam_(*stage.adapter, channel_.there.memory) {}
+  explicit Ends(Stage& stage)
+      : world_(stage.world), channel_(stage, kShape, kBytes), lam_(*stage.adapter, channel_.there.memory) {}
   bool established() const { return channel_.established; }
 
   NTSTATUS post_receive() { return passive_.receive(there_); }
@@ -96,7 +97,6 @@ class Ends {
   Lam lam_;
   FastRegion region_{passive_.pd.get(), lam_.page_count()};
 };
-
 
 constexpr unsigned kWarmUp = 150;  // more than a lap of each ring
 constexpr unsigned kRounds = 300;

@@ -52,13 +52,14 @@ struct Pair {
 };
 
 struct Blocker : io::Task {
-  Blocker() : Task([](io::Task& task) noexcept {
-                auto& self = static_cast<Blocker&>(task);
-                self.begun = true;
-                while (!self.let_go)
-                  std::this_thread::yield();
-                self.over = true;
-              }) {}
+  Blocker()
+      : Task([](io::Task& task) noexcept {
+          auto& self = static_cast<Blocker&>(task);
+          self.begun = true;
+          while (!self.let_go)
+            std::this_thread::yield();
+          self.over = true;
+        }) {}
   std::atomic<bool> begun{false}, let_go{false}, over{false};
 };
 
@@ -176,8 +177,8 @@ TEST(Polls, GoOnWhileAQueuePairOfTheQueueCloses) {
           }
         });
         for (unsigned i = 0; i < 4; ++i)
-          ASSERT_TRUE(active.post(rdma::Operation::write, here, 0, 200'000, 1, there.address(),
-                                  there.region->remote_token()));
+          ASSERT_TRUE(
+              active.post(rdma::Operation::write, here, 0, 200'000, 1, there.address(), there.region->remote_token()));
         ASSERT_EQ(active.wait_status(), WorkStatus::success);
         passive.close_connection();
         passive.qp->close();
@@ -204,7 +205,8 @@ TEST(Polls, OfMoreConnectionsThanTheyReadLeaveNoneOut) {
   std::deque<Peer> passives;
   for (unsigned i = 0; i < kConnections; ++i) {
     actives.emplace_back(world, *device, PeerOptions{.domain = shared.pd.get()});
-    Peer& passive = passives.emplace_back(world, *device, PeerOptions{.domain = shared.pd.get(), .cq = shared.cq.get()});
+    Peer& passive =
+        passives.emplace_back(world, *device, PeerOptions{.domain = shared.pd.get(), .cq = shared.cq.get()});
     establish(host, actives.back(), passive, at);
     ASSERT_TRUE(passive.receive(here, 0, 64, 100 + i));
   }

@@ -1,6 +1,7 @@
 #include "rnic/tpt/token_table.h"
 
 #include <algorithm>
+#include <cstring>
 #include <optional>
 
 #include "base/log.h"
@@ -214,6 +215,40 @@ const RegionExtent* find_extent(const TokenSlot& slot, std::uint64_t at) noexcep
              1;
   }
   return at - extent->offset < extent->bytes ? extent : nullptr;
+}
+
+namespace {
+/// Calls `piece(data, bytes)` for each stretch of octets [address, address + length_bytes) of a pinned region.
+template <class Piece>
+void for_each_piece(const TokenSlot& slot, std::uint64_t address, std::size_t length_bytes, Piece&& piece) {
+  std::uint64_t offset = address - slot.base_address + slot.first_octet;
+  const RegionExtent* extent = find_extent(slot, offset);
+  SOFTNDK_CHECK(extent != nullptr);  // the access was checked against the region's bounds
+  for (; length_bytes != 0; ++extent) {
+    const std::size_t within = offset - extent->offset;
+    const std::size_t bytes = std::min(length_bytes, extent->bytes - within);
+    piece(extent->data + within, bytes);
+    offset += bytes;
+    length_bytes -= bytes;
+  }
+}
+}  // namespace
+
+std::uint8_t* copy_from_region(const TokenSlot& slot, std::uint64_t address, std::size_t length_bytes,
+                               std::uint8_t* to) noexcept {
+  for_each_piece(slot, address, length_bytes, [&](const std::uint8_t* data, std::size_t bytes) {
+    std::memmove(to, data, bytes);  // memcpy would become "rep movsq" here, which is slow to begin
+    to += bytes;
+  });
+  return to;
+}
+
+void copy_to_region(const TokenSlot& slot, std::uint64_t address, Bytes octets) noexcept {
+  const std::uint8_t* from = octets.data();
+  for_each_piece(slot, address, octets.size(), [&](std::uint8_t* data, std::size_t bytes) {
+    std::memmove(data, from, bytes);
+    from += bytes;
+  });
 }
 
 std::size_t map_region(const TokenSlot& slot, std::uint64_t address, std::size_t& length_bytes,

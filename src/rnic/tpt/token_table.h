@@ -181,6 +181,12 @@ class TokenTable {
 std::size_t map_region(const TokenSlot& slot, std::uint64_t address, std::size_t& length_bytes,
                        std::span<IoSpan> spans) noexcept;
 
+/// Copies octets [address, address + length_bytes) of a pinned region; returns where they end.
+std::uint8_t* copy_from_region(const TokenSlot& slot, std::uint64_t address, std::size_t length_bytes,
+                               std::uint8_t* to) noexcept;
+/// Copies `octets` to a pinned region, from `address` on.
+void copy_to_region(const TokenSlot& slot, std::uint64_t address, Bytes octets) noexcept;
+
 /// The extent in which octet `at` lies; null: behind the last one.
 const RegionExtent* find_extent(const TokenSlot& slot, std::uint64_t at) noexcept;
 
