@@ -213,6 +213,8 @@ TEST(FastPath, PollingAndArmingTakeNoLock) {
     EXPECT_EQ(locks_in([&] { ASSERT_TRUE(ends.finish(ends.active())); }, read), 0U) << "until its result is there";
     while (queue.poll(result)) {
     }
+    // The first arm after polls without a pause gives their sockets back to the processor, once.
+    queue.cq.table()->NdkArmCq(queue.cq.get(), NDK_CQ_NOTIFY_ANY);
     EXPECT_EQ(locks_in([&] { queue.cq.table()->NdkArmCq(queue.cq.get(), NDK_CQ_NOTIFY_ANY); }, [] {}), 0U);
   });
 }
