@@ -17,7 +17,7 @@ def parse(arguments, names):
                         help=f"this group only, keeping the others' results; may be repeated: {', '.join(names)}")
     parser.add_argument("--more", action="store_true", help="add rounds to the results that are there")
     parser.add_argument("--rounds", type=int, help="rounds of each group; 5, with --quick 3")
-    parser.add_argument("--duration", type=float, help="seconds a measurement; 0.3, with --quick 0.15")
+    parser.add_argument("--duration", type=float, help="seconds a measurement; 0.3, with --quick 0.1")
     parser.add_argument("--cores", help="SERVER,CLIENT; the first two that are allowed")
     parser.add_argument("--preset", default="release", help="CMake preset that is built and measured; release")
     parser.add_argument("--build", type=pathlib.Path, metavar="DIR", help="measure what was built there, and build nothing")
@@ -53,7 +53,7 @@ def measure(options, groups):
         before = json.loads(path.read_text()) if options.more and path.exists() else None
         began = datetime.datetime.now(datetime.timezone.utc)
         data = rounds.run(group, min(options.rounds or (3 if options.quick else 5), group.rounds_max),
-                          options.duration or (0.15 if options.quick else 0.3),
+                          options.duration or (0.1 if options.quick else 0.3),
                           options.build or place.ROOT / "build" / options.preset, cores,
                           before["rounds"] if before else 0)
         data.update({"date": began.isoformat(timespec="seconds"), "cores": cores, "machine": machine,
