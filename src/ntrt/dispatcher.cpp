@@ -6,6 +6,7 @@
 #include "ntrt/bug_check.h"
 #include "ntrt/irql.h"
 #include "ntrt/kernel.h"
+#include "ntrt/stack_context.h"
 
 namespace softndk::ntrt {
 namespace {
@@ -339,6 +340,7 @@ NTSTATUS KeWaitForSingleObject(PVOID object, KWAIT_REASON, KPROCESSOR_MODE, BOOL
   } else {
     check_irql(EntryPoint::KeWaitForSingleObject);
   }
+  caller_waits("a wait");
   return wait_for(&object, 1, WaitAny, timeout, __builtin_return_address(0));
 }
 
@@ -349,6 +351,7 @@ NTSTATUS KeWaitForMultipleObjects(ULONG count, PVOID objects[], WAIT_TYPE type, 
   } else {
     check_irql(EntryPoint::KeWaitForMultipleObjects);
   }
+  caller_waits("a wait");
   if (count == 0 || count > MAXIMUM_WAIT_OBJECTS || (count > THREAD_WAIT_OBJECTS && blocks == nullptr)) {
     bug_check(BugCode::driver_violation,
               "KeWaitForMultipleObjects of %u objects: 1 to %d are allowed, more than %d with a wait block array",

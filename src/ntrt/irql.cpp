@@ -2,6 +2,7 @@
 
 #include "ntrt/bug_check.h"
 #include "ntrt/kernel.h"
+#include "ntrt/stack_context.h"
 #include "wdk/wdm.h"
 
 namespace softndk::ntrt {
@@ -74,7 +75,10 @@ IrqlScope::IrqlScope(Irql level, const char* what, const void* routine) noexcept
       critical_regions_(local(Slot::critical_regions)),
       raised_at_(local(Slot::raised_at)),
       before_(raise_irql(level, routine)),
-      level_(level) {}
+      level_(level),
+      is_outermost_(local(Slot::stack_top) == 0) {
+  if (is_outermost_) local(Slot::stack_top) = reinterpret_cast<std::uintptr_t>(this);
+}
 
 IrqlScope::~IrqlScope() noexcept {
   if (current_irql() != level_) {
@@ -91,6 +95,8 @@ IrqlScope::~IrqlScope() noexcept {
               CodeName(routine_).text, static_cast<std::size_t>(critical_regions_),
               static_cast<std::size_t>(local(Slot::critical_regions)));
   }
+  frames_are_gone(this, what_, routine_);
+  if (is_outermost_) local(Slot::stack_top) = 0;
   local(Slot::irql) = before_;
   local(Slot::raised_at) = raised_at_;
 }

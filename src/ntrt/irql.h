@@ -23,6 +23,8 @@ enum class Slot : unsigned {
   critical_regions,  ///< depth of KeEnterCriticalRegion
   held_lock_first,   ///< addresses of the spin locks held, the first few of them
   held_lock_last = held_lock_first + 3,
+  stack_top,         ///< the outermost frame that called consumer code on this thread; 0: none (stack_context.h)
+  stack_contexts,    ///< 1: a call of this thread may pend whose context lies on its stack
   announced_origin,  ///< of the next create, if a layer above the provider announced one (call_stack.h)
   first_free,
 };
@@ -41,8 +43,9 @@ void lower_irql(Irql to) noexcept;
 
 /// Runs consumer code at `level`: raises for the scope's life and, at its end, checks that IRQL, the number of held
 /// spin locks and the critical regions are what they were at entry; a difference is a bug check that names `what` and
-/// `routine`. `level` is at least the current IRQL. Touches nothing but the caller's frame and thread at its end, so
-/// the callback may have freed anything.
+/// `routine`. So is a call that pends with its context in a frame of that code (stack_context.h). `level` is at least
+/// the current IRQL. Touches nothing but the caller's frame and thread at its end, so the callback may have freed
+/// anything.
 class IrqlScope {
  public:
   explicit IrqlScope(Irql level, const char* what, const void* routine = nullptr) noexcept;
@@ -58,6 +61,7 @@ class IrqlScope {
   std::uintptr_t raised_at_;
   Irql before_;
   Irql level_;
+  bool is_outermost_;
 };
 
 [[noreturn]] void report_irql_violation(EntryPoint entry, const void* caller) noexcept;

@@ -17,6 +17,7 @@ set(NTRT_KE_SOURCES
   resource.cpp
   rundown.cpp
   spin_lock.cpp
+  stack_context.cpp
   thread.cpp
   timer.cpp
   work_item.cpp)

@@ -9,6 +9,7 @@
 #include "ntrt/irql.h"
 #include "ntrt/kernel.h"
 #include "ntrt/object.h"
+#include "ntrt/stack_context.h"
 
 namespace softndk::ntrt {
 namespace {
@@ -83,8 +84,11 @@ void ThreadTable::enter(void* argument) {
   thread->exit = &exit;
   // PsTerminateSystemThread comes back here: the frames between are the driver's, and unwinding them by an exception
   // would end the process at the first C++ frame that is noexcept.
+  local(Slot::stack_top) = reinterpret_cast<std::uintptr_t>(&exit);
   if (setjmp(exit) == 0) thread->routine(thread->start_context);
   check_clean_end(*thread);
+  frames_are_gone(thread->exit, "system thread", reinterpret_cast<const void*>(thread->routine));
+  local(Slot::stack_top) = 0;
   kernel().threads().end(*thread);
 }
 

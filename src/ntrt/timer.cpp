@@ -3,6 +3,7 @@
 #include "ntrt/deferred.h"
 #include "ntrt/dispatcher.h"
 #include "ntrt/dpc.h"
+#include "ntrt/stack_context.h"
 
 namespace softndk::ntrt {
 namespace {
@@ -134,6 +135,7 @@ BOOLEAN KeCancelTimer(PKTIMER timer) noexcept {
 
 NTSTATUS KeDelayExecutionThread(KPROCESSOR_MODE, BOOLEAN, PLARGE_INTEGER interval) noexcept {
   check_irql(EntryPoint::KeDelayExecutionThread);
+  caller_waits("a delay");
   const softndk::io::TimeNs deadline_ns = to_deadline_ns(interval->QuadPart);
   scheduling_point();  // drivers poll with a delay of zero
   softndk::io::Executor& executor = kernel().executor();

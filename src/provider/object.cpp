@@ -67,11 +67,13 @@ NTSTATUS Object::close(NDK_FN_CLOSE_COMPLETION completion, PVOID context) noexce
   completions_of(adapter_).begin(close_delivery_);
   close_completion_ = completion;
   close_context_ = context;
+  close_stack_context_.begin(context, "a close");
   add_ref(RefReason::callback);  // begin_close may cause the last event of a device before it returns
   type_.begin_close(*this);
   release(RefReason::consumer);
   if (!drop(RefReason::callback) || !retire()) return STATUS_PENDING;
   if (mode == CompletionMode::inlined) {
+    close_stack_context_.end();
     finish_close();
     return STATUS_SUCCESS;
   }
@@ -91,6 +93,7 @@ void Object::retired() noexcept {
 
 void Object::deliver_close(Delivery& delivery) noexcept {
   Object& self = static_cast<CloseDelivery&>(delivery).owner;
+  self.close_stack_context_.end();
   self.close_completion_(self.close_context_);
   interleave_point();
   self.finish_close();  // R-CLS-07, R-CLS-15: only now

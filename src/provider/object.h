@@ -17,6 +17,7 @@
 #include <utility>
 
 #include "ntrt/object_tree.h"
+#include "ntrt/stack_context.h"
 #include "provider/completion.h"
 #include "wdk/ndkpi.h"
 
@@ -163,6 +164,7 @@ class Object {
   std::atomic<std::uint8_t> retiring_parties_{2};  ///< the call of retire() and the device's word that it is over
   NDK_FN_CLOSE_COMPLETION close_completion_ = nullptr;
   PVOID close_context_ = nullptr;
+  ntrt::StackContext close_stack_context_;
   std::array<Ref<Object>, kAntecedentsMax> antecedents_;
   struct CloseDelivery : Delivery {
     CloseDelivery(Object& object) noexcept : Delivery(deliver_close, "close completion"), owner(object) {}

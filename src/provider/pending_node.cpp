@@ -8,6 +8,7 @@ void PendingNode::begin(Object& owner, const PendingCall& call, const void* cont
   call_ = &call;
   context_ = context;
   settled_.store(false, std::memory_order_relaxed);
+  stack_context_.begin(context, call.name);
   insert(&owner.node(), nullptr, {});
 }
 

@@ -2,6 +2,7 @@
 #include <atomic>
 
 #include "ntrt/object_tree.h"
+#include "ntrt/stack_context.h"
 
 namespace softndk::provider {
 
@@ -33,6 +34,11 @@ class PendingNode : public ntrt::TreeNode {
  public:
   PendingNode() noexcept : TreeNode("request", describe) {}
   void begin(Object& owner, const PendingCall& call, const void* context) noexcept;
+  /// Before the completion runs, or in its place.
+  void remove() noexcept {
+    stack_context_.end();
+    TreeNode::remove();
+  }
   /// The result is there; it waits for its turn to be delivered.
   void settled() noexcept { settled_.store(true, std::memory_order_relaxed); }
 
@@ -40,6 +46,7 @@ class PendingNode : public ntrt::TreeNode {
   static void describe(const TreeNode& node, ntrt::NodeText& to) noexcept;
   const PendingCall* call_ = nullptr;
   const void* context_ = nullptr;
+  ntrt::StackContext stack_context_;
   std::atomic<bool> settled_{false};
 };
 

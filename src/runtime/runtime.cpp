@@ -8,6 +8,7 @@
 #include "ntrt/ndis.h"
 #include "ntrt/path_map.h"
 #include "ntrt/registry_text.h"
+#include "ntrt/stack_context.h"
 #include "verifier/install.h"
 #include "verifier/timeline.h"
 
@@ -20,6 +21,7 @@ Description::Description(const io::Interface& interface) noexcept {
 expected<Owned<Runtime>, NTSTATUS> Runtime::start(const io::World& world, const Configuration& configuration) noexcept {
   set_log_level(configuration.log);
   ntrt::set_stack_depth(configuration.object_stacks);
+  ntrt::set_dead_contexts_reported(configuration.dead_contexts);
   auto runtime = try_make<Runtime>(world);
   if (runtime == nullptr) return unexpected(NTSTATUS{STATUS_INSUFFICIENT_RESOURCES});
   if (const NTSTATUS status = runtime->bring_up(configuration); !NT_SUCCESS(status)) return unexpected(status);

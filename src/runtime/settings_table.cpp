@@ -168,6 +168,9 @@ constexpr Setting kTable[] = {
        if (parse_choice<unsigned>(value, {{"off", 0}, {"on", 16}}, to.object_stacks)) return true;
        return parse_into(value, 1, ntrt::CallStack::kFramesMax, to.object_stacks);
      }},
+    {"dead_contexts", "on", "on | off",
+     "a call that pends although its completion context lies in a stack frame that has returned is a bug check",
+     [](Configuration& to, std::string_view value) { return parse_switch(value, to.dead_contexts); }},
     {"trace", "", "a path", "a timeline of calls, callbacks and requests is written there when the runtime stops",
      [](Configuration& to, std::string_view value) { return copy_text(value, to.trace); }},
     {"explain_wait_ms", "5000", "0..3600000",

@@ -26,6 +26,7 @@ struct Configuration {
   char registry_save[256] = "";     ///< where to write it when the runtime stops
   char path_map[256] = "";          ///< ntrt::PathMap::set
   unsigned object_stacks = 0;       ///< frames
+  bool dead_contexts = true;        ///< are a bug check
   bool publish = true;              ///< to ndkstat
   char publish_directory[64] = "";  ///< empty: under a name that goes with the process
   char congestion[16] = "cubic";    ///< what net.same_host_congestion points to

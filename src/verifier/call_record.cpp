@@ -77,6 +77,7 @@ void request_completed(PVOID context, NTSTATUS status) noexcept {
   RequestRecord& record = *static_cast<RequestRecord*>(context);
   const auto completion = record.completion;
   const char* const name = record.name;
+  record.stack_context.end();
   RequestTrace::completed(name, record.traced_id, status);
   request_records().give_back(record);  // before the callback: the consumer may start the next request inside it
   const Span span(Timeline::Kind::callback, name, nullptr);

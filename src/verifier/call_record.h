@@ -47,11 +47,13 @@ NTSTATUS request(const char* name, const NDK_OBJECT_HEADER& object, NDK_FN_REQUE
   RequestTrace trace(name, &object);
   record->completion = {completion, context};
   record->name = name;
+  record->stack_context.begin(context, name);
   record->traced_id = trace.id();
   const NTSTATUS status = span.result(call(request_completed, record));
   // Pending: the record is the completion's, which may have run before the provider returned (R-REQ-02), and the object
   // may be closed already (R-REQ-03): neither may be looked at.
   if (status != STATUS_PENDING) {
+    record->stack_context.end();
     request_records().give_back(*record);
   } else {
     trace.pended();

@@ -104,6 +104,7 @@ template <NdkObject Ndk>
 void created(PVOID context, NTSTATUS status, NDK_OBJECT_HEADER* real) noexcept {
   auto& shadow = *static_cast<ShadowFor<Ndk>*>(context);
   const auto completion = shadow.create_completion;
+  shadow.stack_context.end();
   RequestTrace::completed(shadow.traced_name, shadow.traced_id, status);
   const Span span(Timeline::Kind::callback, shadow.traced_name, nullptr);
   if (status != STATUS_SUCCESS || real == nullptr) {
@@ -131,6 +132,7 @@ __attribute__((always_inline)) inline NTSTATUS create(const char* name, Shadow& 
   shadow->traced_name = name;
   shadow->traced_id = trace.id();
   shadow->create_completion = completion;
+  shadow->stack_context.begin(completion.context, name);
   const ntrt::AnnouncedOrigin origin({__builtin_return_address(0), &shadow->Header});
   Ndk* real = nullptr;
   const NTSTATUS status =
@@ -141,6 +143,7 @@ __attribute__((always_inline)) inline NTSTATUS create(const char* name, Shadow& 
     trace.pended();
     return status;
   }
+  shadow->stack_context.end();
   if (status == STATUS_SUCCESS && real != nullptr) {
     shadow->adopt(*real);
     *output = shadow;
@@ -179,6 +182,7 @@ template <NdkObject Ndk>
 void closed(PVOID context) noexcept {
   auto& shadow = *static_cast<ShadowFor<Ndk>*>(context);
   const auto completion = shadow.close_completion;
+  shadow.stack_context.end();
   RequestTrace::completed(shadow.traced_name, shadow.traced_id, STATUS_SUCCESS);
   const Span span(Timeline::Kind::callback, shadow.traced_name, nullptr);
   completion();
@@ -193,9 +197,11 @@ NTSTATUS forward_close(NDK_OBJECT_HEADER* header, NDK_FN_CLOSE_COMPLETION comple
   self.traced_name = slot_name<slot>;
   self.traced_id = trace.id();
   self.close_completion = {completion, context};
+  self.stack_context.begin(context, slot_name<slot>);
   const NTSTATUS status =
       span.result((self.provider().*slot)(self.real_header(), completion == nullptr ? nullptr : closed<Ndk>, &self));
   // Pending: closed() has the shadow, and may have run (R-CLS-16). Any other value breaks C-06; the object lives on.
+  if (status != STATUS_PENDING) self.stack_context.end();
   if (status == STATUS_SUCCESS) self.release();
   if (status == STATUS_PENDING) trace.pended();
   return status;

@@ -17,6 +17,7 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
+#include "ntrt/stack_context.h"
 #include "wdk/ndkpi.h"
 
 namespace softndk::verifier {
@@ -66,6 +67,7 @@ class Shadow {
   /// since it cannot fail (R-CLS-01).
   ConsumerCallback<NDK_FN_CREATE_COMPLETION> create_completion;
   ConsumerCallback<NDK_FN_CLOSE_COMPLETION> close_completion;
+  ntrt::StackContext stack_context;  ///< of the consumer's context to that
   /// The timeline's: which create, later which close it waits for.
   const char* traced_name = nullptr;
   std::uint64_t traced_id = 0;

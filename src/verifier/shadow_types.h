@@ -10,7 +10,8 @@ namespace softndk::verifier {
 struct RequestRecord {
   ConsumerCallback<NDK_FN_REQUEST_COMPLETION> completion;
   RequestRecord* next_free = nullptr;
-  const char* name = "";  // for the timeline, like the next
+  ntrt::StackContext stack_context;  ///< of the consumer's context
+  const char* name = "";             // for the timeline, like the next
   std::uint64_t traced_id = 0;
   bool is_own = false;
 };
