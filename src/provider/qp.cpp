@@ -68,6 +68,9 @@ NTSTATUS Qp::post(rdma::Operation operation, PVOID context, const NDK_SGE* sges,
                   UINT32 remote_token, ULONG flags) noexcept {
   const auto work_flags = translate_flags(flags, operation, adapter().version(), adapter().miniport().caps());
   if (!work_flags || (sges == nullptr && count != 0)) return refuse_post(STATUS_INVALID_PARAMETER);
+  // R-QAI-08: the adapter's, as it is reported; the device may have more.
+  if (operation == rdma::Operation::read && count > adapter().miniport().caps().read_sge_max)
+    return refuse_post(STATUS_DATA_OVERRUN);
   SgeList list;
   if (!list.translate(sges, count)) {
     const bool collected = work_flags->inline_data && list.collect_inline(sges, count);
