@@ -195,6 +195,10 @@ NDIS_STATUS initialize(NDIS_HANDLE ndis, NDIS_HANDLE, PNDIS_MINIPORT_INIT_PARAME
     log(LogLevel::warning, "interface %u: *NetworkDirectTechnology %u is not supported; it is iWARP (1)",
         parameters->IfIndex, settings.technology);
   }
+  if (settings.roce_frame_bytes != Settings::kRoceFrameBytes) {  // what operates differs from it (R-INF-01)
+    log(LogLevel::warning, "interface %u: *NetworkDirectRoCEFrameSize %u is not used: iWARP has no such frames",
+        parameters->IfIndex, settings.roce_frame_bytes);
+  }
   Owned<Instance> instance = try_make<Instance>(ndis, parameters->IfIndex, *device, settings);
   if (instance == nullptr) return NDIS_STATUS_RESOURCES;
   if (const NDIS_STATUS status = set_attributes(ndis, *instance); status != NDIS_STATUS_SUCCESS) return status;

@@ -3,14 +3,16 @@
 #include <algorithm>
 #include <cstring>
 
+#include "provider/general_oid.h"
+
 namespace softndk::provider {
 namespace {
 
 using Query = decltype(NDIS_OID_REQUEST::DATA)::_QUERY;
 using Set = decltype(NDIS_OID_REQUEST::DATA)::_SET;
 
-constexpr NDIS_OID kSupported[] = {OID_GEN_SUPPORTED_LIST, OID_NDK_SET_STATE,       OID_NDK_STATISTICS,
-                                   OID_NDK_CONNECTIONS,    OID_NDK_LOCAL_ENDPOINTS, kOidDeviceWorks};
+constexpr NDIS_OID kOurs[] = {OID_GEN_SUPPORTED_LIST, OID_NDK_SET_STATE,       OID_NDK_STATISTICS,
+                              OID_NDK_CONNECTIONS,    OID_NDK_LOCAL_ENDPOINTS, kOidDeviceWorks};
 
 NDIS_STATUS too_short(Query& query, std::size_t needed_bytes) noexcept {
   query.BytesNeeded = static_cast<UINT>(needed_bytes);
@@ -49,8 +51,12 @@ NDIS_STATUS list_out(Query& query, std::size_t header_bytes, UCHAR revision, BOO
 
 NDIS_STATUS answer_query(MiniportAdapter& adapter, Query& query) noexcept {
   switch (query.Oid) {
-    case OID_GEN_SUPPORTED_LIST:
-      return copy_out(query, kSupported, sizeof kSupported);
+    case OID_GEN_SUPPORTED_LIST: {
+      NDIS_OID supported[std::size(kOurs) + std::size(kGeneralOids)];
+      std::copy(std::begin(kGeneralOids), std::end(kGeneralOids),
+                std::copy(std::begin(kOurs), std::end(kOurs), supported));
+      return copy_out(query, supported, sizeof supported);
+    }
     case OID_NDK_STATISTICS: {
       const NDIS_NDK_STATISTICS_INFO statistics = adapter.statistics();
       return copy_out(query, &statistics, sizeof statistics);
@@ -65,13 +71,16 @@ NDIS_STATUS answer_query(MiniportAdapter& adapter, Query& query) noexcept {
           query, NDIS_SIZEOF_NDK_LOCAL_ENDPOINTS_REVISION_1(0), NDIS_NDK_LOCAL_ENDPOINTS_REVISION_1,
           &NDIS_NDK_LOCAL_ENDPOINTS::NDLocalEndpointsMappedtoTCPLocalEndpoints,
           [&](auto entries) { return adapter.local_endpoints(entries); });
-    default:
-      return NDIS_STATUS_NOT_SUPPORTED;
+    default: {
+      const GeneralAnswer answer = general_answer(adapter, query.Oid, query.InformationBufferLength);
+      if (answer.bytes == 0) return NDIS_STATUS_NOT_SUPPORTED;
+      return copy_out(query, answer.data, answer.bytes);
+    }
   }
 }
 
 NDIS_STATUS answer_set(MiniportAdapter& adapter, Set& set, const StateChanges& changes) noexcept {
-  if (set.Oid != OID_NDK_SET_STATE && set.Oid != kOidDeviceWorks) return NDIS_STATUS_NOT_SUPPORTED;
+  if (set.Oid != OID_NDK_SET_STATE && set.Oid != kOidDeviceWorks) return general_set(set);
   if (set.InformationBufferLength != sizeof(BOOLEAN)) {
     set.BytesNeeded = sizeof(BOOLEAN);
     return NDIS_STATUS_INVALID_LENGTH;

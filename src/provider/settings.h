@@ -51,6 +51,9 @@ struct Settings {
   std::uint32_t device_id = 1;
   bool network_direct = true;    ///< the *NetworkDirect keyword (R-PNP-01)
   std::uint32_t technology = 1;  ///< the *NetworkDirectTechnology keyword, as it was given (R-INF-01, R-INF-03)
+  static constexpr std::uint32_t kRoceFrameBytes = 1024;
+  std::uint32_t roce_frame_bytes = kRoceFrameBytes;  ///< *NetworkDirectRoCEFrameSize; iWARP has none (R-INF-01)
+  std::uint32_t global_flags = 0;                    ///< *NetworkDirectGlobalFlags; iWARP crosses subnets anyway
 
   /// Objects of each kind on one adapter (NDIS_NDK_CAPABILITIES; R-NDIS-14).
   std::uint32_t qp_count_max = 65536;

@@ -288,6 +288,18 @@ constexpr Setting kTable[] = {
     {"network_direct_technology", "1", "1..4",
      "the *NetworkDirectTechnology keyword: 1 iWARP, 2 InfiniBand, 3 RoCE, 4 RoCEv2; all but 1 fall back to it",
      [](Configuration& to, std::string_view value) { return parse_into(value, 1, 4, to.provider.technology); }},
+    {"network_direct_roce_frame_size", "1024", "256 | 512 | 1024 | 2048 | 4096",
+     "the *NetworkDirectRoCEFrameSize keyword: for RoCE; iWARP has no such frames",
+     [](Configuration& to, std::string_view value) {
+       return parse_choice<std::uint32_t>(value,
+                                          {{"256", 256}, {"512", 512}, {"1024", 1024}, {"2048", 2048}, {"4096", 4096}},
+                                          to.provider.roce_frame_bytes);
+     }},
+    {"network_direct_global_flags", "0", "0 | 1",
+     "the *NetworkDirectGlobalFlags keyword: bit 0, remote IP subnets are allowed; iWARP reaches them anyway",
+     [](Configuration& to, std::string_view value) { return parse_into(value, 0, 1, to.provider.global_flags); }},
+    {"upper_range", "ndis5", "ndis5", "the UpperRange keyword of Ndi\\Interfaces: by it Windows finds the adapter",
+     [](Configuration&, std::string_view value) { return value == "ndis5"; }},
     {"version_max", "2.1", "1.1 | 1.2 | 2.0 | 2.1", "the newest NDKPI version that can be opened",
      [](Configuration& to, std::string_view value) { return provider::parse_version_max(value, to.provider); }},
     {"limits", "max", "max | connectx3 | minimal",

@@ -359,7 +359,7 @@ TEST(R_OID_01, OtherOidsAreNotSupported) {
     Host host;
     ULONG value = 0;
     EXPECT_EQ(ntrt::ndis_oid_query(kIndex, 0x00999999, &value, sizeof value).status, NDIS_STATUS_NOT_SUPPORTED);
-    NDIS_OID supported[8];
+    NDIS_OID supported[64];
     const ntrt::OidResult result = ntrt::ndis_oid_query(kIndex, OID_GEN_SUPPORTED_LIST, supported, sizeof supported);
     EXPECT_EQ(result.status, NDIS_STATUS_SUCCESS);
     for (NDIS_OID oid : {OID_NDK_SET_STATE, OID_NDK_STATISTICS, OID_NDK_CONNECTIONS, OID_NDK_LOCAL_ENDPOINTS})

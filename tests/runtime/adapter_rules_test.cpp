@@ -155,15 +155,6 @@ TEST(R_QAI_05, TheVersionInTheInfoIsTheOneInEveryHeader) {
   });
 }
 
-TEST(R_QAI_08, ReadsHaveALimitOfTheirOwn) {
-  rdma::DeviceCaps caps{};
-  caps.read_sge_max = 3;
-  caps.initiator_sge_max = 7;
-  const NDK_ADAPTER_INFO info = provider::make_adapter_info(caps, {}, {2, 1});
-  EXPECT_EQ(info.MaxReadRequestSge, 3u);
-  EXPECT_EQ(info.MaxInitiatorRequestSge, 7u);
-}
-
 TEST(LimitsProfile, OnlyLowersWhatTheDeviceHas) {
   rdma::DeviceCaps device{};
   device.initiator_sge_max = 1;
@@ -217,17 +208,6 @@ TEST(R_QEX_02, AFailedQueryWritesNothing) {
   });
 }
 
-TEST(R_QEX_03, NothingDocumentedNeedsAnExtension) {
-  everywhere([](Stage& stage) {
-    NDK_EXTENSION_INTERFACE interface {};
-    NDK_ADAPTER* adapter = stage.adapter->adapter;
-    EXPECT_EQ(adapter->Dispatch->NdkQueryExtension(&adapter->Header, &kSomeInterface, {1, 0}, &interface),
-              STATUS_NOT_SUPPORTED)
-        << "there is none, also no private one";
-    converse_at(*stage.adapter);
-  });
-}
-
 TEST(R_OBJ_11, ALamIsTheConsumersMemoryAndNoObject) {
   everywhere([](Stage& stage) {
     NDK_ADAPTER* adapter = stage.adapter->adapter;
@@ -250,96 +230,6 @@ TEST(R_OBJ_11, ALamIsTheConsumersMemoryAndNoObject) {
     room.clear();
     room.shrink_to_fit();  // ours again at once; and the adapter closes without waiting for it
     stage.adapter->close();
-  });
-}
-
-/// What a consumer does inside callbacks: whatever it likes.
-struct Callbacks {
-  explicit Callbacks(NDK_ADAPTER* its_adapter) : adapter(its_adapter) {}
-  void look() {
-    EXPECT_LE(KeGetCurrentIrql(), DISPATCH_LEVEL);
-    NDK_EXTENSION_INTERFACE interface {};
-    adapter->Dispatch->NdkQueryExtension(&adapter->Header, &kSomeInterface, {1, 0}, &interface);
-    if (cq != nullptr) {
-      cq->Dispatch->NdkArmCq(cq, NDK_CQ_NOTIFY_ANY);
-      NDK_RESULT_EX result;
-      cq->Dispatch->NdkGetCqResultsEx(cq, &result, 1);
-    }
-    // A PD that is closed in the callback that brings it.
-    ++alive;
-    NDK_PD* pd = nullptr;
-    const NTSTATUS status = adapter->Dispatch->NdkCreatePd(
-        adapter,
-        [](PVOID context, NTSTATUS created, NDK_OBJECT_HEADER* object) {
-          EXPECT_LE(KeGetCurrentIrql(), DISPATCH_LEVEL);
-          EXPECT_EQ(created, STATUS_SUCCESS);
-          static_cast<Callbacks*>(context)->close(reinterpret_cast<NDK_PD*>(object));
-        },
-        this, &pd);
-    if (status == STATUS_SUCCESS) close(pd);
-    ++calls;
-  }
-  void close(NDK_PD* pd) {
-    const NTSTATUS status = pd->Dispatch->NdkClosePd(
-        &pd->Header,
-        [](PVOID context) {
-          EXPECT_LE(KeGetCurrentIrql(), DISPATCH_LEVEL);
-          --static_cast<Callbacks*>(context)->alive;
-        },
-        this);
-    if (status == STATUS_SUCCESS) --alive;
-  }
-  NDK_ADAPTER* adapter;
-  NDK_CQ* cq = nullptr;
-  std::atomic<int> calls{0}, alive{0};
-};
-
-TEST(R_IRQL_03, AnyFunctionMayBeCalledInsideACallback) {
-  everywhere([](Stage& stage) {
-    NDK_ADAPTER* adapter = stage.adapter->adapter;
-    Callbacks callbacks(adapter);
-    struct Raised {
-      Callbacks* callbacks;
-      std::atomic<NDK_CONNECTOR*> connector{nullptr};
-    } raised{&callbacks};
-    auto listener = stage.adapter->listener(
-        [](PVOID context, NDK_CONNECTOR* connector) {
-          static_cast<Raised*>(context)->callbacks->look();
-          static_cast<Raised*>(context)->connector = connector;
-        },
-        &raised);
-    Sockaddr at("127.0.0.1");
-    struct Listening {
-      Callbacks* callbacks;
-      Request request;
-    } listening{&callbacks, {}};
-    const NTSTATUS listened = listener.table()->NdkListen(
-        listener.get(), at.get(), at.bytes,
-        [](PVOID context, NTSTATUS status) {
-          static_cast<Listening*>(context)->callbacks->look();
-          Request::completed(&static_cast<Listening*>(context)->request, status);
-        },
-        &listening);
-    ASSERT_EQ(listening.request.finish(listened), STATUS_SUCCESS);
-    at = local_address_of(listener);
-    {
-      Side active(*stage.adapter);
-      Request connecting;
-      const NTSTATUS returned = active.begin_connect(connecting, Sockaddr("127.0.0.1"), at);
-      for (int i = 0; i < 20'000 && raised.connector == nullptr; ++i)
-        pass_ms(1);
-      ASSERT_NE(raised.connector.load(), nullptr);
-      Object<NDK_CONNECTOR> refused(raised.connector.load());
-      EXPECT_EQ(refused.table()->NdkReject(refused.get(), nullptr, 0), STATUS_SUCCESS);
-      EXPECT_EQ(connecting.finish(returned), STATUS_CONNECTION_REFUSED);
-      refused.close();
-      active.close();
-    }
-    listener.close();
-    EXPECT_GE(callbacks.calls, 1);
-    for (int i = 0; i < 20'000 && callbacks.alive != 0; ++i)
-      pass_ms(1);
-    EXPECT_EQ(callbacks.alive, 0);
   });
 }
 

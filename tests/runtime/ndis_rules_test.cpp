@@ -8,17 +8,6 @@ namespace {
 
 using provider::Settings;
 
-TEST(R_INF_01, TechnologiesAreAcceptedByTheirNumbersAndNetworkDirectIsOnByDefault) {
-  runtime::SettingValues values;
-  EXPECT_STREQ(values.get("network_direct"), "1");
-  EXPECT_STREQ(values.get("network_direct_technology"), "1");
-  for (const char* number : {"1", "2", "3", "4"})
-    EXPECT_TRUE(values.set("network_direct_technology", number));
-  for (const char* number : {"0", "5", "iWARP"})
-    EXPECT_FALSE(values.set("network_direct_technology", number));
-  EXPECT_FALSE(values.set("network_direct", "2"));
-}
-
 TEST(R_INF_02, TheInfosTechnologyIsTheActiveOne) {
   Settings settings;
   EXPECT_EQ(provider::make_adapter_info({}, settings, {2, 1}).RdmaTechnology, provider::active_technology(settings));
@@ -142,26 +131,6 @@ TEST(R_PNP_07, AnAdministrativeDisableBreaksNoConnection) {
 }
 
 // ---- OIDs
-
-TEST(R_NDIS_12, EveryOidOfTheSupportedListIsAnswered) {
-  everywhere([](Stage& stage) {
-    const NET_IFINDEX index = stage.loopback_index();
-    NDIS_OID list[32];
-    const auto supported = ntrt::ndis_oid_query(index, OID_GEN_SUPPORTED_LIST, list, sizeof list);
-    ASSERT_EQ(supported.status, NDIS_STATUS_SUCCESS);
-    int ndk = 0;
-    for (std::size_t i = 0; i < supported.bytes / sizeof list[0]; ++i) {
-      BOOLEAN on = TRUE;
-      std::uint8_t room[4096];
-      const bool is_set = list[i] == OID_NDK_SET_STATE || list[i] == provider::kOidDeviceWorks;
-      const auto result = is_set ? ntrt::ndis_oid_set(index, list[i], &on, sizeof on)
-                                 : ntrt::ndis_oid_query(index, list[i], room, sizeof room);
-      EXPECT_EQ(result.status, NDIS_STATUS_SUCCESS) << std::hex << list[i];
-      ndk += (list[i] & 0xFFFFFF00) == (OID_NDK_SET_STATE & 0xFFFFFF00);
-    }
-    EXPECT_EQ(ndk, 4);
-  });
-}
 
 TEST(R_OID_06, StatisticsAreAnsweredDirectlyToo) {
   everywhere([](Stage& stage) {
