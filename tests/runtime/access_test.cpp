@@ -13,14 +13,6 @@ using iwarp::TerminateCode;
 
 constexpr std::size_t kBytes = 3 * PAGE_SIZE;
 
-enum class Op { write, read };
-
-bool attack(Visit& visit, Op op, UINT32 token, UINT64 address, std::size_t bytes) {
-  return visit.raw.send(
-      op == Op::write ? rnic::test::write_octets(token, address, iwarp::test::pattern(bytes, 5))
-                      : rnic::test::read_request_octets(1, {7, 0, static_cast<std::uint32_t>(bytes), token, address}));
-}
-
 TEST(R_RDMA_01, OneOctetInsideEachBoundIsReachedAndNoOther) {
   struct Inside {
     std::size_t offset, bytes;

@@ -58,4 +58,13 @@ struct Visit {
   bool connected = false;
 };
 
+enum class Op { write, read };
+
+/// The peer's Write to, or Read of, [address, + bytes).
+inline bool attack(Visit& visit, Op op, UINT32 token, UINT64 address, std::size_t bytes) {
+  return visit.raw.send(
+      op == Op::write ? rnic::test::write_octets(token, address, iwarp::test::pattern(bytes, 5))
+                      : rnic::test::read_request_octets(1, {7, 0, static_cast<std::uint32_t>(bytes), token, address}));
+}
+
 }  // namespace softndk::stack
