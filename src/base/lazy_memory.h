@@ -7,8 +7,8 @@
 
 namespace softndk {
 
-/// Zeroed memory that costs what is touched of it: a queue of great depth is address space until it is used. Small
-/// sizes come from the allocator, which is quicker to get and to give back.
+/// Memory that costs what is touched of it: a queue of great depth is address space until it is used. Small sizes come
+/// from the allocator, which is quicker to get and to give back.
 class LazyMemory {
  public:
   LazyMemory() = default;
@@ -28,17 +28,16 @@ class LazyMemory {
     }
   }
 
-  /// False when memory is short; nothing has changed then.
+  /// Zeroed. False when memory is short; nothing has changed then.
   [[nodiscard]] bool reserve(std::size_t size_bytes) noexcept {
-    void* data = nullptr;
-    if (size_bytes <= kSmallBytes) {
-      data = try_allocate(size_bytes, 64);
-      if (data == nullptr) return false;
-      __builtin_memset(data, 0, size_bytes);
-    } else {
-      data = try_map(size_bytes);
-      if (data == nullptr) return false;
-    }
+    if (!reserve_unset(size_bytes)) return false;
+    if (size_bytes <= kSmallBytes) __builtin_memset(data_, 0, size_bytes);
+    return true;
+  }
+  /// The same for who writes before he reads: of small sizes too, no page is touched before it is used.
+  [[nodiscard]] bool reserve_unset(std::size_t size_bytes) noexcept {
+    void* data = size_bytes <= kSmallBytes ? try_allocate(size_bytes, 64) : try_map(size_bytes);
+    if (data == nullptr) return false;
     LazyMemory old(std::move(*this));
     data_ = data;
     size_bytes_ = size_bytes;

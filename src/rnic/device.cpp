@@ -179,7 +179,8 @@ expected<OwnedInterface<rdma::QueuePair>, CreateError> Device::create_qp(rdma::P
                           .processor = home,
                           .staging = MutableBytes(buffers.staging),
                           .scratch = MutableBytes(buffers.scratch),
-                          .defer = settings_.defer};
+                          .defer = settings_.defer,
+                          .batch_buffers = buffers.batch_buffers};
   return made<rdma::QueuePair>(Qp::create(context, parameters, caps_, sink));
 }
 

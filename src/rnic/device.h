@@ -47,10 +47,11 @@ class Device final : public rdma::Device {
       const Address& local) noexcept override;
 
  private:
-  /// What the reads of one processor thread share.
+  /// What the reads of one processor thread share, and the sends of its connections.
   struct ProcessorBuffers {
     std::uint8_t staging[128 * 1024];
     std::uint8_t scratch[64 * 1024];
+    BatchBufferPool batch_buffers;
   };
   unsigned choose_processor(std::uint64_t affinity_mask) noexcept;
   io::Processor& processor(unsigned slot) noexcept;

@@ -30,9 +30,13 @@ Transmitter::Transmitter(const QpContext& context, Cq& cq, SpscFifo<PendingRead>
   owner_task_.transmitter = this;
 }
 
+Transmitter::~Transmitter() {
+  if (has_reserved_) context_.batch_buffers.give_up_one();
+}
+
 bool Transmitter::prepare() noexcept {
-  new_buffers_ = try_make<Buffers>();
-  return new_buffers_ != nullptr;
+  if (!has_reserved_) has_reserved_ = context_.batch_buffers.reserve_one();
+  return has_reserved_;
 }
 
 void Transmitter::attach(const TxAttachment& attachment) noexcept {
@@ -53,6 +57,12 @@ void Transmitter::run(std::size_t budget_bytes) noexcept {
 }
 
 bool Transmitter::work_as_owner() noexcept {
+  const bool lets_go = send_as_owner();
+  if (lets_go && buffers_ != nullptr && batch_->empty()) give_buffers_back();
+  return lets_go;
+}
+
+bool Transmitter::send_as_owner() noexcept {
   obey_commands();
   if (unfinished_.load(std::memory_order_relaxed)) unfinished_.store(false);
   for (;;) {
@@ -64,6 +74,7 @@ bool Transmitter::work_as_owner() noexcept {
     if (stream_ == nullptr || dead_) return true;
     if (batch_->empty()) {
       const bool was_flushed = flushed_;
+      if (buffers_ == nullptr) take_buffers();
       fill_batch();
       if (flushed_ && !was_flushed) continue;  // a request could not be executed: all that is behind it is cancelled
     }
@@ -115,7 +126,6 @@ void Transmitter::obey_commands() noexcept {
     response_started_ = false;
     Link* link = std::exchange(link_, nullptr);
     stream_ = nullptr;
-    buffers_ = nullptr;
     if (link != nullptr) link->raise(kTxDetached);
   }
 }
@@ -123,8 +133,7 @@ void Transmitter::obey_commands() noexcept {
 void Transmitter::take_attachment() noexcept {
   stream_ = attachment_.stream;
   link_ = attachment_.link;
-  buffers_ = std::move(new_buffers_);
-  batch_.emplace(std::span<ConstIoSpan>(buffers_->spans), MutableBytes(buffers_->arena));
+  batch_.emplace(std::span<ConstIoSpan>(), MutableBytes());
   framer_.emplace(attachment_.crc, attachment_.markers);
   aligned_ = attachment_.aligned;
   markers_ = attachment_.markers;
@@ -133,6 +142,15 @@ void Transmitter::take_attachment() noexcept {
   segment_bytes_ = static_cast<std::uint32_t>(stream_->segment_bytes());
   gate_open_ = spoken_ = false;
   blocked_ = false;
+}
+
+void Transmitter::take_buffers() noexcept {
+  buffers_ = context_.batch_buffers.take();
+  batch_.emplace(std::span<ConstIoSpan>(buffers_->spans), MutableBytes(buffers_->arena));
+}
+
+void Transmitter::give_buffers_back() noexcept {
+  context_.batch_buffers.give_back(std::exchange(buffers_, nullptr));
 }
 
 // ---- writing

@@ -9,6 +9,7 @@
 #include "iwarp/mpa_handshake.h"
 #include "iwarp/terminate.h"
 #include "iwarp/tx_framer.h"
+#include "rnic/batch_buffers.h"
 #include "rnic/cq.h"
 #include "rnic/link.h"
 #include "rnic/read_tracking.h"
@@ -30,6 +31,7 @@ struct QpContext {
   MutableBytes staging;  ///< the processor's: what one read takes of small frames
   MutableBytes scratch;  ///< the processor's: where octets go that nobody wants
   DeferPolicy defer;
+  BatchBufferPool& batch_buffers;  ///< the processor's
 };
 
 /// How the transmit side uses a stream; handed over with attach().
@@ -50,6 +52,7 @@ class Transmitter final : private RevokeWaiter {
  public:
   Transmitter(const QpContext& context, Cq& cq, SpscFifo<PendingRead>& pending_reads,
               SpscFifo<InboundRead>& inbound_reads, const PollMark& poll_mark);
+  ~Transmitter();
 
   // Any thread.
 
@@ -112,14 +115,10 @@ class Transmitter final : private RevokeWaiter {
     kFinish = 1u << 7,
     kDetach = 1u << 8,
   };
-  /// What a batch may hold, and what it costs a connection: spans of 16 octets and an arena for headers, trailers and
-  /// small payload.
-  static constexpr std::size_t kBatchSpans = 160;
-  static constexpr std::size_t kArenaBytes = 8192;
   /// A marker is a span, and cuts one of the payload in two. So an FPDU with markers has to stay small for a batch to
   /// hold it: 4 pages and, of 32 sges, two more each; header, trailer, pad.
   static constexpr std::uint32_t kMarkedUlpduBytesMax = 16 * 1024;
-  static_assert(4 + 2 * 32 + 2 * (kMarkedUlpduBytesMax / iwarp::kMarkerInterval + 2) + 3 <= kBatchSpans);
+  static_assert(4 + 2 * 32 + 2 * (kMarkedUlpduBytesMax / iwarp::kMarkerInterval + 2) + 3 <= BatchBuffers::kSpans);
   static constexpr std::size_t kBatchBytes = 256 * 1024;
   /// Payload up to this is copied into the arena: one span for a whole small FPDU is cheaper than three.
   static constexpr std::uint32_t kCopyBytesMax = 256;
@@ -129,10 +128,6 @@ class Transmitter final : private RevokeWaiter {
   static constexpr unsigned kResponsesInRowMax = 4;
   static constexpr unsigned kBatchPins = 16;
 
-  struct Buffers {
-    ConstIoSpan spans[kBatchSpans];
-    std::uint8_t arena[kArenaBytes];
-  };
   struct OwnerTask : io::Task {
     using Task::Task;
     Transmitter* transmitter = nullptr;
@@ -151,6 +146,10 @@ class Transmitter final : private RevokeWaiter {
   }
   void run(std::size_t budget_bytes) noexcept;
   bool work_as_owner() noexcept SOFTNDK_REQUIRES(ownership_);
+  /// False: the ownership has gone elsewhere.
+  bool send_as_owner() noexcept SOFTNDK_REQUIRES(ownership_);
+  void take_buffers() noexcept SOFTNDK_REQUIRES(ownership_);
+  void give_buffers_back() noexcept SOFTNDK_REQUIRES(ownership_);
   void obey_commands() noexcept SOFTNDK_REQUIRES(ownership_);
   void take_attachment() noexcept SOFTNDK_REQUIRES(ownership_);
   bool write_batch() noexcept SOFTNDK_REQUIRES(ownership_);
@@ -222,7 +221,7 @@ class Transmitter final : private RevokeWaiter {
 
   Ownership ownership_;
   std::atomic<std::uint32_t> commands_{0};
-  Owned<Buffers> new_buffers_;        // likewise
+  bool has_reserved_ = false;         // batch buffers; likewise
   TxAttachment attachment_;           // written by attach() before the command, read by the owner after it
   iwarp::Terminate asked_terminate_;  // likewise, by send_terminate()
   OwnerTask owner_task_;
@@ -236,7 +235,7 @@ class Transmitter final : private RevokeWaiter {
   Link* link_ SOFTNDK_GUARDED_BY(ownership_) = nullptr;
   std::optional<iwarp::TxFramer> framer_ SOFTNDK_GUARDED_BY(ownership_);
   iwarp::TxSequence sequence_ SOFTNDK_GUARDED_BY(ownership_);
-  Owned<Buffers> buffers_ SOFTNDK_GUARDED_BY(ownership_);
+  BatchBuffers* buffers_ SOFTNDK_GUARDED_BY(ownership_) = nullptr;  // behind batch_, while that is filled or has octets
   std::optional<iwarp::GatherList> batch_ SOFTNDK_GUARDED_BY(ownership_);
   LazyMemory kept_ SOFTNDK_GUARDED_BY(ownership_);  // octets of a half-sent batch whose requests were flushed
   bool aligned_ SOFTNDK_GUARDED_BY(ownership_) = true;

@@ -60,5 +60,53 @@ TEST_F(RecordRingTest, ARecordThatWasOnlyLookedAtBehindPaddingIsNotBeforeTheLook
   }
 }
 
+/// 10,000 idle connections shall not each keep a lap of the ring in memory because each has once sent a lap's worth.
+TEST(RecordRing, OneThatIsEmptyAgainAndAgainUsesItsBeginningOnly) {
+  RecordRing ring;
+  ASSERT_TRUE(ring.reserve_memory(64, kBytes));
+  const std::uint8_t* begin = nullptr;
+  RecordRing::Position taken = 0;
+  for (int i = 0; i < 1000; ++i) {
+    const auto* room = static_cast<const std::uint8_t*>(ring.reserve(kBytes));
+    ASSERT_NE(room, nullptr);
+    if (begin == nullptr) begin = room;
+    ASSERT_LT(room, begin + 512 + kBytes);
+    ring.publish();
+    const Record* record = ring.record_at<Record>(taken, ring.published());
+    ASSERT_EQ(static_cast<const void*>(record), room);
+    taken = RecordRing::after(taken, record->header);
+    ring.free_until(taken);
+  }
+}
+
+/// A flush looked at a Read behind the gap and had to leave it; what had been sent ended before the gap. The next look
+/// took everything behind it for sent, and then went on into memory that no record had ever been in.
+TEST_F(RecordRingTest, AnEndThatACursorHasPassedIsReached) {
+  for (int round = 0; round < 200; ++round) {
+    const RecordRing::Position sent = taken;
+    ASSERT_TRUE(push(round));
+    RecordRing::Position looker = taken;
+    ASSERT_NE(ring.record_at<Record>(looker, ring.published()), nullptr);
+    ASSERT_EQ(ring.record_at<Record>(looker, sent), nullptr) << "round " << round;
+    ASSERT_EQ(take(), round);
+  }
+}
+
+/// Where the beginning was gone back to, what was skipped counted as used until the next record was freed: a queue pair
+/// refused receives long before its depth.
+TEST_F(RecordRingTest, TheWholeDepthIsThereAfterASkip) {
+  for (int round = 0; round < 200; ++round) {
+    for (int i = 0; i < 1 + round % 4; ++i)
+      ASSERT_TRUE(push(i)) << "round " << round;
+    for (int i = 0; i < 1 + round % 4; ++i)
+      ASSERT_EQ(take(), i);
+    for (int i = 0; i < 4; ++i)
+      ASSERT_TRUE(push(i)) << "round " << round;
+    for (int i = 0; i < 4; ++i)
+      ASSERT_EQ(take(), i);
+    ASSERT_EQ(take(), -1);
+  }
+}
+
 }  // namespace
 }  // namespace softndk::rnic::test
