@@ -130,7 +130,7 @@ class RxStream {
   ReceivedTerminate terminate_;
   Crc32c crc_;
   const std::uint8_t* crc_from_ = nullptr;  // first octet of the current input that crc_ has not seen
-  bool bulk_ = false;  // the message at hand, or the last one, is a large one
+  bool bulk_ = false;                       // the message at hand, or the last one, is a large one
   std::uint8_t header_have_ = 0;
   std::uint8_t trailer_have_ = 0;
   std::array<std::uint8_t, 7> trailer_{};
