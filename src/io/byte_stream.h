@@ -56,9 +56,9 @@ class ByteStream {
 
   /// Asks for one on_ready() when any of `interest` is possible, at once if it is so now. Adds to what is armed.
   virtual void arm(Interest interest) noexcept = 0;
-  /// Asks for nothing until the next arm(): somebody else looks when there is something to read or room to write, and
-  /// is the quicker for it if nobody watches besides him.
-  virtual void disarm() noexcept = 0;
+  /// Asks for none of `interest` until the next arm(): somebody else looks when there is something to read or room to
+  /// write, and is the quicker for it if nobody watches besides him.
+  virtual void disarm(Interest interest) noexcept = 0;
   /// FIN after what was written. The other direction stays open.
   virtual void finish_writing() noexcept = 0;
   /// Octets the peer has not acknowledged yet: what an RST now would throw away. 0 once the peer has reset the stream.

@@ -271,12 +271,13 @@ void TcpStream::arm(Interest interest) noexcept {
   if (phase_ == Phase::connected) watch_armed();  // else it is done on entering that phase
 }
 
-void TcpStream::disarm() noexcept {
+void TcpStream::disarm(Interest interest) noexcept {
   const Call call(*this);
   if (!call) return;
   MutexLock lock(lock_);
   if (phase_ != Phase::connected || !watched_) return;
-  armed_ = Interest::none;
+  armed_ = Interest(unsigned(armed_) & ~unsigned(interest));
+  if (armed_ != Interest::none) return watch_armed();
   watched_ = false;
   processor_.unwatch(fd_.get());
 }

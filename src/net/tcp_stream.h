@@ -45,7 +45,7 @@ class TcpStream final : public io::ByteStream, private EventSource {
   io::IoResult write(std::span<const ConstIoSpan> from, bool record_end) noexcept override;
   io::IoResult::Status peek() noexcept override;
   void arm(io::Interest interest) noexcept override SOFTNDK_EXCLUDES(lock_);
-  void disarm() noexcept override SOFTNDK_EXCLUDES(lock_);
+  void disarm(io::Interest interest) noexcept override SOFTNDK_EXCLUDES(lock_);
   void finish_writing() noexcept override;
   std::size_t unacknowledged_bytes() noexcept override;
   std::size_t segment_bytes() noexcept override;

@@ -232,14 +232,15 @@ NTSTATUS PendingRequest::settle(CompletionKind kind, NTSTATUS status) noexcept {
 }
 
 void PendingRequest::end(NTSTATUS status) noexcept {
-  if (Completions& completions = completions_of(owner_); !completions.is_prompt()) {
-    status_ = status;
-    node_.settled();
-    completions.deliver_later(*this);
-    return;
-  }
+  if (!completions_of(owner_).is_prompt()) return end_later(status);
   ntrt::IrqlScope dispatch(ntrt::kDispatchLevel, what());
   report(status);
+}
+
+void PendingRequest::end_later(NTSTATUS status) noexcept {
+  status_ = status;
+  node_.settled();
+  completions_of(owner_).deliver_later(*this);
 }
 
 void PendingRequest::call_back(Delivery& self) noexcept {

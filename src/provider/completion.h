@@ -195,6 +195,8 @@ class PendingRequest : public Delivery {
   /// The result has come on its own, by an event of the device: calls back at DISPATCH_LEVEL, at once unless latency
   /// or order hold it. The last act.
   void end(NTSTATUS status) noexcept;
+  /// The same, but not inside this call.
+  void end_later(NTSTATUS status) noexcept;
 
  private:
   static void call_back(Delivery& self) noexcept;

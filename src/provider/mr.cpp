@@ -95,7 +95,8 @@ NTSTATUS Mr::deregister(NDK_FN_REQUEST_COMPLETION completion, PVOID context) noe
 
 void Mr::deregistered() noexcept {
   if (state_.load() == State::deregistering) {
-    request_.end(STATUS_SUCCESS);
+    // Never inside the call that let the last access go: that may be a post, or a poll under the consumer's own lock.
+    request_.end_later(STATUS_SUCCESS);
   } else {
     retired();
   }

@@ -34,7 +34,7 @@ bool CqPoller::try_remove(PolledSide& side) noexcept {
     if (std::exchange(slot.is_polled, false)) side.end_polling(room());
     slot.side.store(nullptr);
   }
-  busy_.store(false);
+  let_go();
   return true;
 }
 
@@ -54,7 +54,9 @@ bool CqPoller::enter() noexcept {
   }
   if (memory_.data() == nullptr && !memory_.reserve(sizeof(Room))) return false;
   active_.store(true);
+  leave_due_.store(false);
   lease_ns_ = kLeaseMinNs;
+  polls_seen_ = polls_.load(std::memory_order_relaxed);
   processor_.arm(lease_, now_ns + lease_ns_);
   return true;
 }
@@ -63,7 +65,7 @@ bool CqPoller::progress() noexcept {
   interleave_point();
   if (busy_.exchange(true)) return false;  // the lease is being looked at, or a member leaves
   if (!active_.load(std::memory_order_relaxed) && !enter()) {
-    busy_.store(false);
+    let_go();
     return false;
   }
   polls_.store(polls_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
@@ -75,22 +77,34 @@ bool CqPoller::progress() noexcept {
     if (!std::exchange(slot.is_polled, true)) side->begin_polling();
     side->poll(room());
   }
-  busy_.store(false);
+  let_go();
   return true;
 }
 
-void CqPoller::leave() noexcept {
-  interleave_point();
-  if (busy_.exchange(true)) return;  // somebody else does, or polls on
-  if (active_.exchange(false)) {
-    for (Slot& slot : slots_)
-      if (std::exchange(slot.is_polled, false)) slot.side.load()->end_polling(room());
+void CqPoller::let_go() noexcept {
+  for (;;) {
+    if (leave_due_.exchange(false)) leave();
+    interleave_point();
+    busy_.store(false);
+    // Partner: on_arm(), which stores and then finds us busy.
+    if (!leave_due_.load() || busy_.exchange(true)) return;
   }
-  busy_.store(false);
+}
+
+void CqPoller::leave() noexcept {
+  if (!active_.load()) return;
+  active_.store(false);
+  for (Slot& slot : slots_)
+    if (std::exchange(slot.is_polled, false)) slot.side.load()->end_polling(room());
 }
 
 void CqPoller::on_lease() noexcept {
   if (!active_.load()) return;
+  interleave_point();
+  if (busy_.exchange(true)) {  // a poll is under way: there is nothing to fear for this long
+    processor_.arm(lease_, clock_.now_ns() + kLeaseMinNs);
+    return;
+  }
   const std::uint32_t polls = polls_.load(std::memory_order_relaxed);
   if (polls - std::exchange(polls_seen_, polls) < kPollsPerLease) {
     leave();
@@ -98,6 +112,7 @@ void CqPoller::on_lease() noexcept {
     lease_ns_ = std::min(2 * lease_ns_, kLeaseMaxNs);
   }
   if (active_.load()) processor_.arm(lease_, clock_.now_ns() + lease_ns_);
+  let_go();
 }
 
 }  // namespace softndk::rnic

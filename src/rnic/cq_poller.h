@@ -55,7 +55,8 @@ class PolledSide {
 ///
 /// It ends when the consumer arms the queue, or has paused: the processor looks after it, the more seldom the longer it
 /// has gone on, because each look takes the CPU from somebody who spins. So what needs no consumer (a peer's Writes and
-/// Reads) is never held up for longer than kLeaseMaxNs; what a connection does (a disconnect) not at all (PollMark).
+/// Reads) is never held up for longer than 2 * kLeaseMaxNs; what a connection does (a disconnect) not at all
+/// (PollMark).
 ///
 /// Whoever looks at the members holds `busy_`, which nobody ever waits for: who finds it taken tries again, or need
 /// not.
@@ -83,7 +84,9 @@ class CqPoller {
   /// The consumer does not poll for now, but waits to be told.
   void on_arm() noexcept {
     empty_polls_ = 0;
-    if (active_.load()) leave();
+    if (!active_.load()) return;
+    leave_due_.store(true);
+    if (!busy_.exchange(true)) let_go();  // else whoever is there sees to it
   }
 
   // On the processor.
@@ -96,8 +99,8 @@ class CqPoller {
   static constexpr io::TimeNs kEntryNs = 300 * io::kMicrosecond;  ///< in which as many must have come
   static constexpr unsigned kFoundPollsMax = 16;
   static constexpr io::TimeNs kLeaseMinNs = io::kMillisecond;
-  static constexpr io::TimeNs kLeaseMaxNs = 32 * io::kMillisecond;
-  static constexpr std::uint32_t kPollsPerLease = 20;
+  static constexpr io::TimeNs kLeaseMaxNs = 16 * io::kMillisecond;
+  static constexpr std::uint32_t kPollsPerLease = 20;  ///< so a pause is seen at the end of the lease after its own
   struct Lease : io::Timer {
     using Timer::Timer;
     CqPoller* poller = nullptr;
@@ -114,6 +117,8 @@ class CqPoller {
   ReadRoom room() const noexcept;
   bool progress() noexcept;
   bool enter() noexcept;
+  /// Gives `busy_` back, and obeys who has meanwhile asked to leave.
+  void let_go() noexcept;
   void leave() noexcept;
   void on_lease() noexcept;
 
@@ -124,12 +129,13 @@ class CqPoller {
   std::array<Slot, kSlots> slots_;
   std::atomic<unsigned> used_{0};  ///< slots that may hold somebody: the first so many
   std::atomic<bool> busy_{false};
-  std::atomic<bool> active_{false};
+  std::atomic<bool> active_{false};     ///< changed under busy_
+  std::atomic<bool> leave_due_{false};  ///< the consumer has armed
   std::atomic<std::uint32_t> polls_{0};
   LazyMemory memory_;
   Lease lease_;
-  io::TimeNs lease_ns_ = 0;       // guarded by busy_
-  std::uint32_t polls_seen_ = 0;  // the processor's
+  io::TimeNs lease_ns_ = 0;       // under busy_
+  std::uint32_t polls_seen_ = 0;  // likewise
 
   // The consumer's.
   alignas(64) std::uint32_t empty_polls_ = 0;

@@ -79,8 +79,8 @@ bool Receiver::work_as_owner(const ReadRoom& room) noexcept {
     if (std::exchange(kick_due_, false)) transmitter_.kick();
     ++reads;
     if (room.is_polling && poll_mark_.is_polled()) {
-      if (reads == kReadsInPoll) break;  // the next poll reads on
-    } else if (reads == kReadsInRow) {   // others want the processor too
+      if (reads >= kReadsInPoll) break;  // the next poll reads on
+    } else if (reads >= kReadsInRow) {   // others want the processor too
       commands_.fetch_or(kReadable);
       context_.processor.post(owner_task_);
       break;
@@ -167,7 +167,8 @@ bool Receiver::read_some(const ReadRoom& room) noexcept {
     disarmed_ = false;
     stream_->arm(io::Interest::read);
   } else if (!std::exchange(disarmed_, true)) {
-    stream_->disarm();
+    interleave_point();
+    stream_->disarm(io::Interest::read);  // the transmit side may be waiting for room
   }
   return false;
 }
@@ -451,6 +452,7 @@ iwarp::RxTarget::Verdict Receiver::on_read_request(const iwarp::ReadRequest& req
 }
 
 void Receiver::on_terminate(const iwarp::ReceivedTerminate& received) noexcept {
+  if (at_fault_) return;  // what it did is being reported already
   report_.terminate = received.terminate;
   const iwarp::TerminateCode code = received.terminate.code;
   log(LogLevel::note, "peer terminated the stream: layer %u, type %u, code 0x%02x", code.layer, code.etype, code.code);

@@ -438,9 +438,9 @@ void Stream::arm(Interest interest) noexcept {
   HiddenFromTsan hidden;
   connection_->arm(side_, interest);
 }
-void Stream::disarm() noexcept {
+void Stream::disarm(Interest interest) noexcept {
   HiddenFromTsan hidden;
-  connection_->disarm(side_);
+  connection_->disarm(side_, interest);
 }
 void Stream::finish_writing() noexcept {
   HiddenFromTsan hidden;

@@ -36,7 +36,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   io::IoResult write(unsigned side, std::span<const ConstIoSpan> from, bool record_end);
   io::IoResult::Status peek(unsigned side) const;
   void arm(unsigned side, io::Interest interest);
-  void disarm(unsigned side) { sides_[side].armed = io::Interest::none; }
+  void disarm(unsigned side, io::Interest interest) {
+    sides_[side].armed = io::Interest(unsigned(sides_[side].armed) & ~unsigned(interest));
+  }
   void finish_writing(unsigned side);
   std::size_t unacknowledged_bytes(unsigned side) const;
   std::size_t segment_bytes(unsigned side) const;
@@ -137,7 +139,7 @@ class Stream final : public io::ByteStream {
   io::IoResult write(std::span<const ConstIoSpan> from, bool record_end) noexcept override;
   io::IoResult::Status peek() noexcept override;
   void arm(io::Interest interest) noexcept override;
-  void disarm() noexcept override;
+  void disarm(io::Interest interest) noexcept override;
   void finish_writing() noexcept override;
   std::size_t unacknowledged_bytes() noexcept override;
   std::size_t segment_bytes() noexcept override;

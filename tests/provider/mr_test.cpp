@@ -148,6 +148,28 @@ TEST(R_MR_13, DeregistrationIsReportedWhenNoAccessIsInProgress) {
   }
 }
 
+TEST(R_MR_13, DeregistrationIsNotReportedInsideTheCallThatEndsTheLastAccess) {
+  // That may be a poll or a post, under a lock of the consumer's that its callback takes too.
+  for (CompletionMode mode : kAllModes) {
+    simulate([mode] {
+      Rig rig(policy(mode));
+      Region region(rig);
+      Locked locked(100);
+      EXPECT_EQ(region.enroll(locked.mdl, 100), STATUS_SUCCESS);
+      region.device.busy = true;
+      EXPECT_EQ(region.begin_deregister(), STATUS_PENDING);
+      const io::ThreadContext* reported = nullptr;
+      region.seen.inside = [&](Seen&) { reported = &io::this_thread(); };
+      region.device.end_access();
+      region.seen.wait();
+      EXPECT_NE(reported, nullptr);
+      EXPECT_NE(reported, &io::this_thread());
+      region.seen.inside = nullptr;
+      region.device.busy = false;
+    });
+  }
+}
+
 TEST(R_MR_15, TokensAreZeroUntilTheRegistrationWasReported) {
   simulate([] {
     Settings settings;
