@@ -219,26 +219,29 @@ TEST(R_CQ_17, TheReceiveBitIsSetInReceivesAndInNothingElse) {
 TEST(R_CQ_24, EachQueuesCompletionsComeInPostingOrder) {
   everywhere([](Stage& stage) {
     constexpr UINT_PTR kCount = 60;
-    Channel link(stage, {.receive_depth = 64, .initiator_depth = 64, .cq_depth = 256});
+    // Sources and sinks lie apart: all are in use at once.
+    Channel link(stage, {.receive_depth = 64, .initiator_depth = 64, .cq_depth = 256}, 3 * 4096);
     ASSERT_TRUE(link.established);
     // Long and short, of all kinds, so that what is quick could overtake.
     for (UINT_PTR i = 0; i < kCount; ++i)
       ASSERT_EQ(link.passive.receive(link.there.sge(0, 4096), i), STATUS_SUCCESS);
     UINT_PTR sends = 0;
     for (UINT_PTR i = 0; i < kCount; ++i) {
-      const NDK_SGE sge = link.here.sge(0, i % 5 == 0 ? 4096 : 8);
+      const ULONG bytes = i % 5 == 0 ? 4096 : 8;
+      const NDK_SGE source = link.here.sge(0, bytes);
       const ULONG flags = i % 7 == 2 ? NDK_OP_FLAG_DEFER : 0;  // not the last: a chain must end
       NTSTATUS status = STATUS_SUCCESS;
       switch (i % 3) {
         case 0:
-          status = link.active.send(sge, i, flags);
+          status = link.active.send(source, i, flags);
           ++sends;
           break;
         case 1:
-          status = link.active.read(sge, link.there.address(), link.there.token(), i, flags);
+          status =
+              link.active.read(link.here.sge(4096, bytes), link.there.address() + 4096, link.there.token(), i, flags);
           break;
         default:
-          status = link.active.write(sge, link.there.address(), link.there.token(), i, flags);
+          status = link.active.write(source, link.there.address() + 8192, link.there.token(), i, flags);
           break;
       }
       ASSERT_EQ(status, STATUS_SUCCESS);
