@@ -199,7 +199,8 @@ void Transmitter::batch_written() noexcept {
 void Transmitter::fill_batch() noexcept {
   segment_bytes_ = static_cast<std::uint32_t>(stream_->segment_bytes());
   if (append_control()) return;
-  if (!gate_open_ || stopped_ || half_message_ || terminate_due_) return;
+  // Behind our FIN nothing follows: a post that was under way when the disconnect began is cancelled with the rest.
+  if (!gate_open_ || stopped_ || half_message_ || terminate_due_ || finished_) return;
   for (;;) {
     const bool response_waits = inbound_reads_.front() != nullptr;
     const bool request_waits = !flushed_ && built_ != startable();
