@@ -286,17 +286,15 @@ void RxStream::condemn(TerminateCode code) noexcept {
 
 RxStream::Step RxStream::begin() noexcept {
   TerminateCode why;
-  switch (target_.begin_segment(segment_, why)) {
-    case RxTarget::Verdict::ok:
-      break;
-    case RxTarget::Verdict::stall:
-      return Step::stalled;
-    case RxTarget::Verdict::reject:
-      condemn(why);
-      break;
-  }
-  phase_ = Phase::payload;
-  return Step::proceed;
+  const Step step = obey(target_.begin_segment(segment_, why), why);
+  if (step == Step::proceed) phase_ = Phase::payload;
+  return step;
+}
+
+// What is rejected is read on to the end of its FPDU, whose CRC decides whether it is reported.
+RxStream::Step RxStream::obey(RxTarget::Verdict verdict, TerminateCode why) noexcept {
+  if (verdict == RxTarget::Verdict::reject) condemn(why);
+  return verdict == RxTarget::Verdict::stall ? Step::stalled : Step::proceed;
 }
 
 RxStream::Step RxStream::take_payload(Bytes& in) noexcept {
@@ -316,15 +314,6 @@ RxStream::Step RxStream::take_payload(Bytes& in) noexcept {
     in = in.subspan(taken);
     if (step != Step::proceed) return step;
   }
-  const std::uint32_t pad = pad_bytes(ulpdu_bytes_);
-  if (in.size() >= pad + kFpduCrcBytes) {  // nearly always: hashed where it stands
-    hash_until(in.data() + pad);
-    const std::uint32_t field = load_crc(in.data() + pad);
-    in = in.subspan(pad + kFpduCrcBytes);
-    crc_from_ = in.data();
-    return judge_crc(field);
-  }
-  hash_until(in.data());
   phase_ = Phase::trailer;
   return Step::proceed;
 }
@@ -354,22 +343,22 @@ RxStream::Step RxStream::place_octets(Bytes from, std::uint32_t offset, std::uin
   placed = 0;
   if (from.empty()) return Step::proceed;
   TerminateCode why;
-  switch (target_.place(segment_, offset, from, placed, why)) {
-    case RxTarget::Verdict::ok:
-      SOFTNDK_CHECK(placed == from.size());
-      break;
-    case RxTarget::Verdict::stall:
-      return Step::stalled;
-    case RxTarget::Verdict::reject:
-      condemn(why);
-      break;
-  }
-  return Step::proceed;
+  const RxTarget::Verdict verdict = target_.place(segment_, offset, from, placed, why);
+  SOFTNDK_CHECK(verdict != RxTarget::Verdict::ok || placed == from.size());
+  return obey(verdict, why);
 }
 
 RxStream::Step RxStream::take_trailer(Bytes& in) noexcept {
   const std::uint32_t pad = pad_bytes(ulpdu_bytes_);
   const std::uint32_t whole = pad + kFpduCrcBytes;
+  if (trailer_have_ == 0 && in.size() >= whole) {  // nearly always: hashed where it stands, with the payload before it
+    hash_until(in.data() + pad);
+    const std::uint32_t field = load_crc(in.data() + pad);
+    in = in.subspan(whole);
+    crc_from_ = in.data();
+    return judge_crc(field);
+  }
+  hash_until(in.data());
   const std::size_t count = std::min<std::size_t>(in.size(), whole - trailer_have_);
   std::copy_n(in.begin(), count, trailer_.begin() + trailer_have_);
   trailer_have_ = static_cast<std::uint8_t>(trailer_have_ + count);

@@ -84,6 +84,7 @@ class RxStream {
   void judge_untagged() noexcept;
   void judge_terminate() noexcept;
   Step begin() noexcept;
+  Step obey(RxTarget::Verdict verdict, TerminateCode why) noexcept;
   Step take_payload(Bytes& in) noexcept;
   Step place_octets(Bytes from, std::uint32_t offset, std::uint32_t& placed) noexcept;
   Step take_trailer(Bytes& in) noexcept;

@@ -13,7 +13,7 @@ namespace softndk::net {
 
 /// A TCP connection. Its descriptor is watched with EPOLLONESHOT and lies disarmed between an event and the next arm(),
 /// because one that another thread polls costs three times as much per message when a reactor watches it too. Even
-/// disarmed it costs a twentieth more; so once released it is not watched at all.
+/// disarmed it costs a twentieth more; so once nothing is asked of it any more (disarm()) it is not watched at all.
 ///
 /// Who touches the descriptor passes `gate_` first, and it is closed on the processor thread, by a task, once all have
 /// left: no call ever works on a number that has become somebody else's, and after on_closed() none is under way.
@@ -81,7 +81,7 @@ class TcpStream final : public io::ByteStream, private EventSource {
   CallGate gate_;
   StreamTask close_task_;
   StreamTask failed_task_;
-  StreamTask unwatched_task_;  // the kernel had no memory to watch what was released before
+  StreamTask unwatched_task_;  // the kernel had no memory to watch what was disarmed before
 
   // A connection's first error, to be told to both directions for ever: the kernel tells it once, and afterwards a read
   // would look like an orderly end. 0: none. Any thread inside the gate; relaxed, it guards nothing.
