@@ -12,7 +12,7 @@ RESULTS = place.ROOT / "bench" / "results"
 
 def parse(arguments, names):
     parser = argparse.ArgumentParser(prog="bench/run", description="Measures NDK beside raw TCP, libfabric and UCX.")
-    parser.add_argument("--quick", action="store_true", help="fewer sizes and rounds: about three minutes, not thirty")
+    parser.add_argument("--quick", action="store_true", help="fewer sizes and rounds, shorter measurements")
     parser.add_argument("--only", action="append", metavar="NAME", choices=names,
                         help=f"this group only, keeping the others' results; may be repeated: {', '.join(names)}")
     parser.add_argument("--more", action="store_true", help="add rounds to the results that are there")
